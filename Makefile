@@ -1,0 +1,57 @@
+# Words a person types; CI types the same ones. Bare `make` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN_READY := .venv/.run-installed
+DEV_READY := .venv/.dev-installed
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+
+.PHONY: help demo dev test lint types docs locks
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUN_READY) ## from nothing to a night's sleep, against the sandbox, in its own home
+	@$(BIN)/nightshift demo
+
+dev: $(RUN_READY) ## the Dagster UI on this home (NIGHTSHIFT_HOME, default ./data)
+	@$(BIN)/nightshift dev
+
+test: $(DEV_READY) lint types ## lint, types and every test
+	@$(BIN)/python -m pytest
+
+lint: $(DEV_READY) ## ruff: rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(DEV_READY) ## mypy, strict
+	@$(BIN)/mypy
+
+docs: $(DEV_READY) ## write docs/tables.md again from the schemas
+	@$(BIN)/python -m schemas.tables_page > docs/tables.md
+
+locks: $(DEV_READY) ## make the hash-pinned locks again from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --upgrade pyproject.toml locks/install.in -o locks/run.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --upgrade pyproject.toml --group dev locks/install.in -c locks/run.lock -o locks/dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --upgrade locks/installer.in -o locks/installer.lock
+
+$(BIN)/uv: locks/installer.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightshift needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
+	@echo "Setting up .venv (once, about half a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/installer.lock
+	@touch $(BIN)/uv
+
+$(RUN_READY): $(BIN)/uv locks/run.lock pyproject.toml
+	@$(UV_INSTALL) --require-hashes -r locks/run.lock
+	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): $(RUN_READY) locks/dev.lock
+	@$(UV_INSTALL) --require-hashes -r locks/dev.lock
+	@touch $@

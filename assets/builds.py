@@ -1,0 +1,137 @@
+"""Which assets exist, what each reads, and the way every partition is built: lock, claim, build, clear.
+
+No Dagster here, so that the command line can mark partitions dirty without loading it. What is built is in the layers.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from connectors.failpoints import failpoint
+from connectors.home import Home
+from connectors.state.dirty import Claim, claim, clear, mark_dirty
+
+ALL_USERS = "all"
+"""The one partition of assets that are not partitioned."""
+
+DAILY_INPUTS: dict[str, tuple[str, ...]] = {
+    "sleep_sessions": (),
+    "sleep_hypnograms": (),
+    "sleep_stage_intervals": (),
+    "fhir_sleep_observations": ("sleep_sessions", "sleep_hypnograms"),
+    "warehouse_sleep": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals"),
+}
+"""Assets partitioned by UTC day of session start, in the order of the flow, with the assets they read."""
+
+MONTHLY_INPUTS: dict[str, tuple[str, ...]] = {
+    "average_stats": (),
+    "fhir_average_stats": ("average_stats",),
+    "warehouse_average_stats": ("average_stats",),
+}
+"""Assets partitioned by calendar month."""
+
+USER_INPUTS: dict[str, tuple[str, ...]] = {
+    "users": (),
+    "fhir_people": ("users",),
+    "warehouse_users": ("users",),
+}
+"""Assets that are one object over all users."""
+
+INPUTS = {**DAILY_INPUTS, **MONTHLY_INPUTS, **USER_INPUTS}
+
+
+@dataclass(slots=True)
+class Built:
+    """What building one partition of one asset came to.
+
+    Documents in = rows (sessions, months, users) + quarantined + waiting + deleted; ``files`` counts objects replaced,
+    ``findings`` what the checks of the asset count.
+    """
+
+    documents: int = 0
+    rows: int = 0
+    quarantined: int = 0
+    waiting: int = 0
+    deleted: int = 0
+    files: int = 0
+    findings: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def conserved(self) -> bool:
+        """Whether every document in came out as a row or with a reason."""
+        return self.documents == self.rows + self.quarantined + self.waiting + self.deleted
+
+    def add(self, other: "Built") -> None:
+        """Count another partition in."""
+        self.documents += other.documents
+        self.rows += other.rows
+        self.quarantined += other.quarantined
+        self.waiting += other.waiting
+        self.deleted += other.deleted
+        self.files += other.files
+        for name, count in other.findings.items():
+            self.findings[name] = self.findings.get(name, 0) + count
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """What building a range came to: totals, and the partitions that another run was building (they stay dirty)."""
+
+    total: Built = field(default_factory=Built)
+    left_dirty: list[str] = field(default_factory=list)
+    unconserved: list[str] = field(default_factory=list)
+
+
+def build_partitions(home: Home, asset: str, partitions: Iterable[str], build: Callable[[str], Built]) -> BuildReport:
+    """Build partitions one by one, each under its lock, again if it changed meanwhile."""
+    report = BuildReport()
+    for partition in partitions:
+        with home.lock(f"{asset}.{partition}", wait_s=0) as held:
+            if not held:
+                _leave_dirty(home, asset, partition)
+                report.left_dirty.append(partition)
+                continue
+            built = _build_until_settled(home, asset, partition, build)
+        report.total.add(built)
+        if not built.conserved:
+            report.unconserved.append(partition)
+    return report
+
+
+def claim_partitions(home: Home, asset: str, partitions: Sequence[str]) -> list[Claim]:
+    """Claims for an asset that builds many partitions at once; clear them with ``connectors.state.dirty.clear``."""
+    return [claim(home.state, asset, partition, INPUTS[asset]) for partition in partitions]
+
+
+def mark_days_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
+    """Have every daily asset built again for these UTC dates."""
+    mark_dirty(connection, DAILY_INPUTS, days)
+
+
+def mark_months_dirty(connection: sa.Connection, months: Iterable[str]) -> None:
+    """Have every monthly asset built again for these months (``YYYY-MM``)."""
+    mark_dirty(connection, MONTHLY_INPUTS, months)
+
+
+def mark_users_dirty(connection: sa.Connection) -> None:
+    """Have the assets over all users built again."""
+    mark_dirty(connection, USER_INPUTS, [ALL_USERS])
+
+
+def _build_until_settled(home: Home, asset: str, partition: str, build: Callable[[str], Built]) -> Built:
+    files = 0
+    while True:
+        began = claim(home.state, asset, partition, INPUTS[asset])
+        built = build(partition)
+        failpoint("build.built")
+        files += built.files
+        left = clear(home.state, [began]) if began.generation is not None else []
+        if not left or not began.inputs_clean:
+            built.files = files
+            return built
+
+
+def _leave_dirty(home: Home, asset: str, partition: str) -> None:
+    with home.state.write() as connection:
+        mark_dirty(connection, [asset], [partition])

@@ -1,0 +1,1 @@
+"""The FHIR layer: lake rows as FHIR R4 resources in NDJSON."""

@@ -1,0 +1,31 @@
+"""Patients and devices that the Observations point to, made from the lake's users."""
+
+import dagster as dg
+
+from assets.builds import ALL_USERS, Built, build_partitions
+from assets.fhir.sleep_observations import fhir_context
+from assets.lake.users import KEY as USERS_KEY
+from assets.results import OWNERS, built
+from connectors.home import Home
+from schemas.asleep import ASLEEP
+from schemas.fhir import FhirContext, device, ndjson, patient
+from schemas.tables import USERS
+
+NAME = "fhir_people"
+KEY = dg.AssetKey(["fhir", "people"])
+
+
+def build_people(home: Home, context: FhirContext) -> Built:
+    """Build Patient.ndjson and Device.ndjson."""
+    rows = home.lake.read(USERS, "").to_pylist()
+    patients = [patient(context, row) for row in rows]
+    devices = [device(context, ASLEEP)] if rows else []
+    files = home.fhir.replace("Patient.ndjson", ndjson(patients)) + home.fhir.replace("Device.ndjson", ndjson(devices))
+    return Built(documents=len(rows), rows=len(patients), files=files)
+
+
+@dg.asset(key=KEY, deps=[USERS_KEY], group_name="fhir", kinds={"fhir", "json"}, owners=OWNERS)
+def people(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+    """FHIR R4 Patients, pseudonymous and with nothing else, and the Device of each source, as NDJSON."""
+    mapping = fhir_context(home)
+    return built(build_partitions(home, NAME, [ALL_USERS], lambda _: build_people(home, mapping)))

@@ -1,0 +1,1 @@
+"""The lake: canonical, provider-neutral tables, each a pure function of the raw documents of its partition."""

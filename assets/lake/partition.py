@@ -1,0 +1,134 @@
+"""Reading a partition of raw as records, once for every table made from it; what is refused goes to quarantine.
+
+The tables of one date share this reading, so that they always agree on which sessions exist.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from assets.builds import Built
+from assets.lake.normalise import (
+    Decoded,
+    Refused,
+    SleepSession,
+    decode_average_stats,
+    decode_session,
+    is_complete,
+    normalise_average_stats,
+    normalise_session,
+)
+from assets.results import doubled_keys
+from connectors.home import Home
+from connectors.lake.raw import AVERAGE_STATS, SESSION, CurrentDocument
+from connectors.state.quarantine import Quarantined, replace_quarantined
+from connectors.state.roster import RosterUser, list_users
+from schemas.asleep import ASLEEP, SessionDetail
+from schemas.tables import Table
+
+
+@dataclass(slots=True)
+class SessionPartition:
+    """The sessions of a UTC date as raw has them now; ``details`` are the typed documents behind ``sessions``."""
+
+    documents: int = 0
+    sessions: list[SleepSession] = field(default_factory=list)
+    details: list[SessionDetail] = field(default_factory=list)
+    refused: list[tuple[CurrentDocument, Refused]] = field(default_factory=list)
+    waiting: int = 0
+    deleted: int = 0
+
+
+def read_sessions(home: Home, day: date) -> SessionPartition:
+    """Every session of a date: normalised, refused, waiting for the vendor, or deleted."""
+    roster = roster_of(home)
+    found = SessionPartition()
+    for current in home.raw.current(ASLEEP, SESSION, day):
+        found.documents += 1
+        if current.deleted:
+            found.deleted += 1
+            continue
+        try:
+            decoded = decode_session(current)
+            if not is_complete(decoded):
+                found.waiting += 1
+                continue
+            session = _normalised(decoded, roster)
+        except Refused as refused:
+            found.refused.append((current, refused))
+        else:
+            found.sessions.append(session)
+            found.details.append(decoded.content)
+    return found
+
+
+def build_session_table(
+    home: Home,
+    table: Table,
+    partition: str,
+    rows: Callable[[SleepSession], Iterable[dict[str, Any]]],
+) -> tuple[Built, SessionPartition]:
+    """Replace one date of a table with the rows made from its sessions."""
+    found = read_sessions(home, date.fromisoformat(partition))
+    table_rows = [row for session in found.sessions for row in rows(session)]
+    built = Built(
+        documents=found.documents,
+        rows=len(found.sessions),
+        quarantined=len(found.refused),
+        waiting=found.waiting,
+        deleted=found.deleted,
+        files=int(home.lake.replace(table, f"date={partition}", table_rows)),
+        findings=doubled_keys(table, table_rows),
+    )
+    return built, found
+
+
+def read_average_stats(home: Home, month: date) -> tuple[list[dict[str, Any]], list[tuple[CurrentDocument, Refused]]]:
+    """The rows of a month's statistics, and what was refused."""
+    roster = roster_of(home)
+    rows, refused_documents = [], []
+    for current in home.raw.current(ASLEEP, AVERAGE_STATS, month):
+        org_id, zone = _label(current, roster)
+        try:
+            rows.append(normalise_average_stats(decode_average_stats(current), org_id, zone))
+        except Refused as refused:
+            refused_documents.append((current, refused))
+    return rows, refused_documents
+
+
+def quarantine(home: Home, asset: str, partition: str, found: Iterable[tuple[CurrentDocument, Refused]]) -> None:
+    """Make what was refused all that this asset has in quarantine for this partition."""
+    entries = [
+        Quarantined(
+            asset=asset,
+            partition=partition,
+            source=current.document.source,
+            document=current.document.document,
+            user_id=current.document.user_id,
+            document_id=current.document.document_id,
+            raw_sha256=current.document.raw_sha256,
+            reason=refused.reason,
+            path=refused.path,
+            explanation=refused.explanation,
+            first_seen_at=home.clock(),
+        )
+        for current, refused in found
+    ]
+    replace_quarantined(home.state, asset, partition, entries)
+
+
+def roster_of(home: Home) -> dict[str, RosterUser]:
+    """The rostered users by id."""
+    with home.state.read() as connection:
+        return {user.user_id: user for user in list_users(connection, ASLEEP)}
+
+
+def _normalised(decoded: Decoded[SessionDetail], roster: dict[str, RosterUser]) -> SleepSession:
+    org_id, zone = _label(decoded.current, roster)
+    return normalise_session(decoded, org_id, zone)
+
+
+def _label(current: CurrentDocument, roster: dict[str, RosterUser]) -> tuple[str, str]:
+    user = roster.get(current.document.user_id)
+    return (user.org_id, user.timezone) if user else (current.document.org_id, "UTC")

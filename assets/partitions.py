@@ -1,0 +1,15 @@
+"""The partitions of the assets: UTC day of session start, and calendar month. When they run is not said here."""
+
+from datetime import date
+
+import dagster as dg
+
+FIRST_DAY = date(2020, 1, 1)
+"""No session can be older; a backfill before it is refused."""
+
+BACKFILL_DAYS = 90
+"""Days a run of a backfill covers: under the vendor's 100 rows a page and 100 days of statistics."""
+
+DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
+MONTHLY = dg.MonthlyPartitionsDefinition(start_date=f"{FIRST_DAY:%Y-%m}", end_offset=1, fmt="%Y-%m")
+BACKFILL = dg.BackfillPolicy.multi_run(BACKFILL_DAYS)

@@ -1,0 +1,1 @@
+"""The raw layer: asking the vendor and keeping every answer."""

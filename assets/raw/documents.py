@@ -1,0 +1,171 @@
+"""The raw assets: session details, average statistics and user documents, as the vendor sent them.
+
+Materialising one of them is a pull. A pull of sessions also brings the statistics and user documents that are due, and
+says so in the event log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Protocol
+
+import dagster as dg
+
+from assets.partitions import BACKFILL, DAILY, MONTHLY
+from assets.raw.pull import Progress, PullReport, Window, pull, pull_average_stats, pull_user_documents
+from assets.results import OWNERS
+from connectors.asleep.client import AsleepClient
+from connectors.asleep.connection import AsleepConnection
+from connectors.home import Home
+from connectors.http import Calls
+from connectors.state.vendor import VendorAccount
+
+SESSIONS_KEY = dg.AssetKey(["raw", "sessions"])
+AVERAGE_STATS_KEY = dg.AssetKey(["raw", "average_stats"])
+USERS_KEY = dg.AssetKey(["raw", "users"])
+PULL_COMPLETE = "pull_complete"
+
+
+class PullObserver(Progress, Protocol):
+    """Who watches pulls: their progress, their calls, and how they ended."""
+
+    def call(self, endpoint: str) -> None:
+        """A request is sent to an endpoint."""
+
+    def ended(self, report: PullReport | None, calls: Calls) -> None:
+        """A pull is over; no report means that an error stopped it."""
+
+
+class Unwatched:
+    """Nobody watches."""
+
+    def users(self, total: int) -> None:
+        """Show nothing."""
+
+    def user_done(self, counts: object) -> None:
+        """Show nothing."""
+
+    def call(self, endpoint: str) -> None:
+        """Show nothing."""
+
+    def ended(self, report: PullReport | None, calls: Calls) -> None:
+        """Show nothing."""
+
+
+Ask = Callable[[AsleepClient, VendorAccount], Awaitable[PullReport]]
+
+
+def _run(connection: AsleepConnection, observer: PullObserver, ask: Ask) -> tuple[PullReport, Calls]:
+    async def run() -> tuple[PullReport, Calls]:
+        account = connection.account()
+        async with connection.open(on_call=observer.call) as client:
+            report = None
+            try:
+                report = await ask(client, account)
+            finally:
+                observer.ended(report, client.calls)
+            return report, client.calls
+
+    return asyncio.run(run())
+
+
+def _check(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        PULL_COMPLETE,
+        asset=key,
+        blocking=True,
+        description="Every user was pulled. If not, re-execute the failed run: it asks only for the users left.",
+    )
+
+
+def _result(report: PullReport, calls: Calls) -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(
+        metadata={
+            "users": report.users,
+            "documents_kept": report.documents,
+            **{f"sessions_{name}": getattr(report.counts, name) for name in report.counts.__slots__},
+            **{f"calls_{endpoint}": count for endpoint, count in sorted(calls.by_endpoint.items())},
+            "calls_retried": calls.retries,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=PULL_COMPLETE,
+                passed=report.complete,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={
+                    "users_failed": report.failed.total(),
+                    **{f"failed_{k}": n for k, n in report.failed.items()},
+                },
+            )
+        ],
+    )
+
+
+def _is_retry(context: dg.AssetExecutionContext) -> bool:
+    return context.run.parent_run_id is not None
+
+
+@dg.asset(
+    key=SESSIONS_KEY,
+    partitions_def=DAILY,
+    backfill_policy=BACKFILL,
+    group_name="raw",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    check_specs=[_check(SESSIONS_KEY)],
+)
+def sessions(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    asleep: dg.ResourceParam[AsleepConnection],
+    observer: dg.ResourceParam[PullObserver],
+) -> dg.MaterializeResult[None]:
+    """Session details as received: a pull of these dates for every rostered user, and of everything pending."""
+    days = context.partition_keys
+    window = Window(date.fromisoformat(min(days)), date.fromisoformat(max(days)), only_unpulled=_is_retry(context))
+    report, calls = _run(asleep, observer, lambda client, account: pull(home, client, account, window, observer))
+    for month in sorted(report.dirty_months):
+        context.log_event(dg.AssetMaterialization(AVERAGE_STATS_KEY, partition=f"{month:%Y-%m}"))
+    if report.users_changed:
+        context.log_event(dg.AssetMaterialization(USERS_KEY))
+    return _result(report, calls)
+
+
+@dg.asset(
+    key=AVERAGE_STATS_KEY,
+    partitions_def=MONTHLY,
+    backfill_policy=BACKFILL,
+    group_name="raw",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    check_specs=[_check(AVERAGE_STATS_KEY)],
+)
+def average_stats(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    asleep: dg.ResourceParam[AsleepConnection],
+    observer: dg.ResourceParam[PullObserver],
+) -> dg.MaterializeResult[None]:
+    """Average statistics as received: a pull of these months for every user followed in them."""
+    months = [date.fromisoformat(f"{month}-01") for month in context.partition_keys]
+    report, calls = _run(
+        asleep, observer, lambda client, account: pull_average_stats(home, client, account, months, observer)
+    )
+    return _result(report, calls)
+
+
+@dg.asset(
+    key=USERS_KEY,
+    group_name="raw",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    check_specs=[_check(USERS_KEY)],
+)
+def users(
+    home: dg.ResourceParam[Home],
+    asleep: dg.ResourceParam[AsleepConnection],
+    observer: dg.ResourceParam[PullObserver],
+) -> dg.MaterializeResult[None]:
+    """User documents as received: a pull of those that are missing or older than a week."""
+    report, calls = _run(asleep, observer, lambda client, account: pull_user_documents(home, client, account, observer))
+    return _result(report, calls)

@@ -1,0 +1,273 @@
+"""Pull: ask the vendor what changed, append the answers to raw, then the ledger, then mark partitions dirty.
+
+Users are taken in chunks; a chunk's documents are durable before its state is committed, so a pull that is killed
+anywhere is simply run again. Nothing is normalised here.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
+from assets.raw.user_pull import Known, SessionCounts, UserPull, last_day, pull_months, pull_user, pull_user_document
+from connectors.asleep.client import AsleepClient
+from connectors.errors import STOPS_EVERYTHING, UserNotFound, VendorError
+from connectors.failpoints import failpoint
+from connectors.home import Home
+from connectors.state.ledger import (
+    NOT_ASKED,
+    clear_unpulled,
+    documents_of,
+    put_documents,
+    put_sessions,
+    put_unpulled,
+    sessions_of,
+    unpulled,
+)
+from connectors.state.roster import RosterUser, list_users, mark_gone
+from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull, remember_vendor
+from schemas.asleep import ASLEEP
+from schemas.nights import utc_date
+
+CHUNK_USERS = 50
+CHUNKS_AT_ONCE = 2
+
+PullOne = Callable[[RosterUser, Known], Awaitable[UserPull]]
+
+
+class Progress(Protocol):
+    """Who wants to see a pull advance."""
+
+    def users(self, total: int) -> None:
+        """The pull begins with so many users."""
+
+    def user_done(self, counts: SessionCounts) -> None:
+        """One more user is pulled."""
+
+
+class Unseen:
+    """Nobody watches."""
+
+    def users(self, total: int) -> None:
+        """Show nothing."""
+
+    def user_done(self, counts: SessionCounts) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Inclusive UTC start dates to list; ``only_unpulled`` asks only whom the last pull did not get, if any."""
+
+    first: date
+    last: date
+    only_unpulled: bool = False
+
+
+@dataclass(slots=True)
+class PullReport:
+    """What a pull came to. ``failed`` counts users by kind of error; no user is named."""
+
+    users: int = 0
+    counts: SessionCounts = field(default_factory=SessionCounts)
+    documents: int = 0
+    dirty_days: set[date] = field(default_factory=set)
+    dirty_months: set[date] = field(default_factory=set)
+    users_changed: bool = False
+    failed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every user asked for was pulled."""
+        return not self.failed
+
+
+def look_back(home: Home, days: int) -> Window:
+    """The window of a nightly pull: the last ``days`` days up to today, in UTC."""
+    today = utc_date(home.clock())
+    return Window(today - timedelta(days=days), today)
+
+
+async def pull(
+    home: Home, client: AsleepClient, account: VendorAccount, window: Window, progress: Progress | None = None
+) -> PullReport:
+    """Pull every rostered user over the window, and everything pending.
+
+    Raises: OtherVendor; the errors of ``STOPS_EVERYTHING`` (what was pulled before is kept); StateUnavailable,
+    DiskUnavailable.
+    """
+
+    async def one(user: RosterUser, known: Known) -> UserPull:
+        return await pull_user(client, user, window.first, window.last, known, home.clock())
+
+    report = await _pull_users(home, account, _users_to_ask(home, window), one, progress or Unseen())
+    if report.complete and not window.only_unpulled:
+        remember_complete_pull(home.state, ASLEEP, home.clock())
+    return report
+
+
+async def pull_average_stats(
+    home: Home, client: AsleepClient, account: VendorAccount, months: Sequence[date], progress: Progress | None = None
+) -> PullReport:
+    """Pull the statistics of these months (their first days) for every user who was followed in them.
+
+    Raises: as ``pull``.
+    """
+
+    async def one(user: RosterUser, known: Known) -> UserPull:
+        pulled = UserPull(user)
+        followed = [month for month in months if user.active_within(month, last_day(month))]
+        await _or_failure(pulled, pull_months(client, pulled, followed, known, home.clock()))
+        return pulled
+
+    with home.state.read() as connection:
+        users = list_users(connection, ASLEEP)
+    return await _pull_users(home, account, users, one, progress or Unseen())
+
+
+async def pull_user_documents(
+    home: Home, client: AsleepClient, account: VendorAccount, progress: Progress | None = None
+) -> PullReport:
+    """Pull the user documents that are missing or older than a week. Raises: as ``pull``."""
+
+    async def one(user: RosterUser, known: Known) -> UserPull:
+        pulled = UserPull(user)
+        await _or_failure(pulled, pull_user_document(client, pulled, known, home.clock()))
+        return pulled
+
+    with home.state.read() as connection:
+        users = list_users(connection, ASLEEP)
+    return await _pull_users(home, account, users, one, progress or Unseen())
+
+
+async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
+    try:
+        await calls
+    except VendorError as error:
+        if isinstance(error, STOPS_EVERYTHING):
+            raise
+        pulled.failure = error
+
+
+async def _pull_users(
+    home: Home, account: VendorAccount, users: Sequence[RosterUser], one: PullOne, progress: Progress
+) -> PullReport:
+    check_vendor(home.state, account)
+    progress.users(len(users))
+    with home.state.write() as connection:
+        put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock())
+    report = PullReport(users=len(users))
+    places = asyncio.Semaphore(CHUNKS_AT_ONCE)
+
+    async def take(chunk: Sequence[RosterUser]) -> None:
+        async with places:
+            await _pull_chunk(home, account, chunk, one, report, progress)
+
+    await _together(take(chunk) for chunk in _chunks(users))
+    return report
+
+
+async def _pull_chunk(
+    home: Home,
+    account: VendorAccount,
+    chunk: Sequence[RosterUser],
+    one: PullOne,
+    report: PullReport,
+    progress: Progress,
+) -> None:
+    known = await asyncio.to_thread(_known, home, chunk)
+    pulls: list[UserPull] = []
+
+    async def take(user: RosterUser) -> None:
+        pulled = await one(user, known[user.user_id])
+        pulls.append(pulled)
+        progress.user_done(pulled.counts)
+
+    try:
+        await _together(take(user) for user in chunk)
+    except BaseException:
+        _commit(home, account, pulls)  # who was finished when the pull stopped is not asked again
+        raise
+    await asyncio.to_thread(_commit, home, account, pulls)
+    for pulled in pulls:
+        _count(report, pulled)
+
+
+async def _together(calls: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run calls at once; the first error cancels the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for call in calls:
+                tasks.create_task(call)
+    except BaseExceptionGroup as group:
+        error = group.exceptions[0]
+    else:
+        return
+    raise error
+
+
+def _commit(home: Home, account: VendorAccount, pulls: Sequence[UserPull]) -> None:
+    if not pulls:
+        return
+    home.raw.append(document for pulled in pulls for document in pulled.raw)
+    failpoint("pull.raw_durable")
+    with home.state.write() as connection:
+        remember_vendor(connection, account)
+        put_sessions(connection, (session for pulled in pulls for session in pulled.sessions))
+        put_documents(connection, (document for pulled in pulls for document in pulled.documents))
+        mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
+        mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
+        if any(pulled.users_dirty for pulled in pulls):
+            mark_users_dirty(connection)
+        _note_who_answered(connection, home, pulls)
+        failpoint("pull.before_commit")
+    failpoint("pull.committed")
+
+
+def _note_who_answered(connection: sa.Connection, home: Home, pulls: Sequence[UserPull]) -> None:
+    failed = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure is not None}
+    answered = [pulled.user.user_id for pulled in pulls if pulled.failure is None]
+    gone = [pulled.user.user_id for pulled in pulls if isinstance(pulled.failure, UserNotFound)]
+    clear_unpulled(connection, ASLEEP, answered)
+    put_unpulled(connection, ASLEEP, failed, home.clock())
+    mark_gone(connection, ASLEEP, gone=gone, back=answered)
+
+
+def _count(report: PullReport, pulled: UserPull) -> None:
+    report.counts.add(pulled.counts)
+    report.documents += len(pulled.raw)
+    report.dirty_days |= pulled.dirty_days
+    report.dirty_months |= pulled.dirty_months
+    report.users_changed |= pulled.users_dirty
+    if pulled.failure is not None and not (pulled.user.gone and isinstance(pulled.failure, UserNotFound)):
+        report.failed[pulled.failure.kind] += 1
+
+
+def _users_to_ask(home: Home, window: Window) -> list[RosterUser]:
+    with home.state.read() as connection:
+        users = list_users(connection, ASLEEP)
+        if not window.only_unpulled:
+            return users
+        left = unpulled(connection, ASLEEP)
+    return [user for user in users if user.user_id in left] or users
+
+
+def _known(home: Home, chunk: Sequence[RosterUser]) -> dict[str, Known]:
+    user_ids = [user.user_id for user in chunk]
+    with home.state.read() as connection:
+        sessions = sessions_of(connection, ASLEEP, user_ids)
+        documents = documents_of(connection, ASLEEP, user_ids)
+    return {
+        user_id: Known({session.session_id: session for session in sessions[user_id]}, documents[user_id])
+        for user_id in user_ids
+    }
+
+
+def _chunks(users: Sequence[RosterUser]) -> Iterator[Sequence[RosterUser]]:
+    for start in range(0, len(users), CHUNK_USERS):
+        yield users[start : start + CHUNK_USERS]

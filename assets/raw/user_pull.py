@@ -1,0 +1,330 @@
+"""Pulling one user: list, details of what is new or changed, statistics of the months touched, the user document.
+
+Talks to the vendor and decides; writes nothing. What to keep and what to remember is handed back in ``UserPull``.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import TypeVar
+
+import msgspec
+
+from connectors.asleep.answer import Answer
+from connectors.asleep.client import AsleepClient
+from connectors.errors import STOPS_EVERYTHING, SessionNotFound, UnreadableAnswer, VendorError
+from connectors.lake.raw import AVERAGE_STATS, HTTP_OK, NOT_FOUND, SESSION, USER, RawDocument
+from connectors.state.ledger import COMPLETE, DELETED, PENDING, LedgerDocument, LedgerSession
+from connectors.state.roster import RosterUser
+from schemas import asleep
+from schemas.canonical import average_stats_hash, session_hash, user_hash
+from schemas.nights import local_date, utc_date
+
+USER_DOCUMENT_AGE = timedelta(days=7)
+"""How old a user document may become before it is fetched again."""
+
+OWED = ""
+"""Content hash of statistics that could not be fetched and must be asked for again."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class SessionCounts:
+    """Sessions by what the pull found (contract of ``sync --json``)."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    pending: int = 0
+
+    def add(self, other: "SessionCounts") -> None:
+        """Count another user in."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(slots=True)
+class UserPull:
+    """What pulling one user came to; ``failure`` is the error that left it incomplete, if any."""
+
+    user: RosterUser
+    counts: SessionCounts = field(default_factory=SessionCounts)
+    raw: list[RawDocument] = field(default_factory=list)
+    sessions: list[LedgerSession] = field(default_factory=list)
+    documents: list[LedgerDocument] = field(default_factory=list)
+    dirty_days: set[date] = field(default_factory=set)
+    touched_months: set[date] = field(default_factory=set)
+    dirty_months: set[date] = field(default_factory=set)
+    users_dirty: bool = False
+    failure: VendorError | None = None
+
+    def __repr__(self) -> str:
+        return "UserPull(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of a user: sessions by id, documents by (kind, document id)."""
+
+    sessions: dict[str, LedgerSession]
+    documents: dict[tuple[str, str], LedgerDocument]
+
+    def __repr__(self) -> str:
+        return "Known(…)"
+
+
+async def pull_user(
+    client: AsleepClient, user: RosterUser, first: date, last: date, known: Known, now: datetime
+) -> UserPull:
+    """Pull the sessions that start on ``first``..``last`` (inclusive UTC dates) and everything of the user pending.
+
+    An error that concerns only this user is handed back as ``failure``, with what had been pulled before.
+
+    Raises: the errors of ``STOPS_EVERYTHING``, once what was in flight for this user has ended.
+    """
+    pull = UserPull(user)
+    try:
+        await _pull_sessions(client, pull, first, last, known, now)
+        await _pull_average_stats(client, pull, known, now)
+        await pull_user_document(client, pull, known, now)
+    except VendorError as error:
+        if isinstance(error, STOPS_EVERYTHING):
+            raise
+        pull.failure = error
+    return pull
+
+
+async def _pull_sessions(
+    client: AsleepClient, pull: UserPull, first: date, last: date, known: Known, now: datetime
+) -> None:
+    window = pull.user.active_within(first, last)
+    listed: dict[str, asleep.SessionRow] = {}
+    if window is not None:
+        rows = client.iterate_sessions(pull.user.user_id, date_gte=window[0], date_lte=window[1])
+        listed = {row.session_id: row async for row in rows}
+    waiting = [
+        session
+        for session in known.sessions.values()
+        if session.verdict == PENDING and session.session_id not in listed
+    ]
+    await _all_or_first_error(
+        [
+            *(_look_at_row(client, pull, row, known.sessions.get(row.session_id), now) for row in listed.values()),
+            *(_look_at_waiting(client, pull, session, now) for session in waiting),
+        ]
+    )
+
+
+async def _look_at_row(
+    client: AsleepClient, pull: UserPull, row: asleep.SessionRow, before: LedgerSession | None, now: datetime
+) -> None:
+    mark = fingerprint(row)
+    if before is not None and before.fingerprint == mark and before.verdict == COMPLETE:
+        pull.counts.unchanged += 1
+        return
+    seen = before or _first_sight(pull.user, row, now)
+    if row.state != asleep.COMPLETE:
+        pull.counts.pending += 1
+        if before is None or before.fingerprint != mark:
+            pull.sessions.append(replace(seen, fingerprint=mark, verdict=PENDING, changed_at=now))
+        return
+    await _fetch_session(client, pull, replace(seen, fingerprint=mark), now)
+
+
+async def _look_at_waiting(client: AsleepClient, pull: UserPull, before: LedgerSession, now: datetime) -> None:
+    try:
+        await _fetch_session(client, pull, before, now)
+    except SessionNotFound as error:
+        _keep_tombstone(pull, before, error.body, now)
+
+
+async def _fetch_session(client: AsleepClient, pull: UserPull, seen: LedgerSession, now: datetime) -> None:
+    answer = await client.get_session(pull.user.user_id, seen.session_id)
+    if _still_analysing(answer):
+        pull.counts.pending += 1
+    else:
+        _keep_session(pull, seen, answer)
+
+
+def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail]) -> None:
+    content_hash = session_hash(answer.body)
+    changed = content_hash != seen.content_hash or seen.verdict == DELETED
+    if not changed:
+        pull.counts.unchanged += 1
+    elif seen.content_hash is None:
+        pull.counts.new += 1
+    else:
+        pull.counts.changed += 1
+    if changed:
+        document = _raw(pull.user, SESSION, seen.session_id, seen.partition, answer, content_hash)
+        pull.raw.append(document)
+        pull.dirty_days.add(seen.partition)
+        pull.touched_months.add(_month_of(answer, seen, pull.user))
+    pull.sessions.append(
+        replace(
+            seen,
+            verdict=COMPLETE,
+            content_hash=content_hash,
+            revision=seen.revision + changed,
+            changed_at=answer.fetched_at if changed else seen.changed_at,
+        )
+    )
+
+
+def _keep_tombstone(pull: UserPull, seen: LedgerSession, body: bytes, now: datetime) -> None:
+    pull.counts.deleted += 1
+    if seen.content_hash is not None:
+        digest = sha256(body).hexdigest()
+        pull.raw.append(
+            RawDocument(
+                org_id=pull.user.org_id,
+                source=pull.user.source,
+                document=SESSION,
+                user_id=pull.user.user_id,
+                document_id=seen.session_id,
+                date=seen.partition,
+                status=NOT_FOUND,
+                fetched_at=now,
+                content_hash=f"tombstone:{digest}",
+                body=body,
+            )
+        )
+        pull.dirty_days.add(seen.partition)
+        pull.touched_months.add(seen.partition.replace(day=1))
+    pull.sessions.append(replace(seen, verdict=DELETED, changed_at=now))
+
+
+async def _pull_average_stats(client: AsleepClient, pull: UserPull, known: Known, now: datetime) -> None:
+    today = local_date(now, pull.user.timezone)
+    owed = {
+        date.fromisoformat(f"{document_id}-01")
+        for (kind, document_id), document in known.documents.items()
+        if kind == AVERAGE_STATS and document.content_hash == OWED
+    }
+    months = sorted(month for month in pull.touched_months | owed if month <= today)
+    await pull_months(client, pull, months, known, now)
+
+
+async def pull_months(
+    client: AsleepClient, pull: UserPull, months: Iterable[date], known: Known, now: datetime
+) -> None:
+    """Fetch the statistics of these months (their first days); those that fail are remembered as owed."""
+    await _all_or_first_error([_pull_month(client, pull, month, known, now) for month in months])
+
+
+async def _pull_month(client: AsleepClient, pull: UserPull, month: date, known: Known, now: datetime) -> None:
+    # From the first day to the last or today in the user's zone, whichever is earlier.
+    zone, document_id = pull.user.timezone, f"{month:%Y-%m}"
+    end = min(last_day(month), local_date(now, zone))
+    try:
+        answer = await client.average_stats(pull.user.user_id, month, end, zone=zone)
+    except VendorError:
+        # The sessions that call for this month will not look new again.
+        pull.documents.append(
+            LedgerDocument(pull.user.source, AVERAGE_STATS, pull.user.user_id, document_id, OWED, now)
+        )
+        raise
+    if _is_new(pull, known, AVERAGE_STATS, document_id, answer, average_stats_hash(answer.body), month):
+        pull.dirty_months.add(month)
+
+
+async def pull_user_document(client: AsleepClient, pull: UserPull, known: Known, now: datetime) -> None:
+    """Fetch the user's document if there is none, or if it is older than ``USER_DOCUMENT_AGE``."""
+    before = known.documents.get((USER, pull.user.user_id))
+    if before is not None and now - before.fetched_at < USER_DOCUMENT_AGE:
+        return
+    answer = await client.get_user(pull.user.user_id)
+    day = utc_date(answer.fetched_at)
+    if _is_new(pull, known, USER, pull.user.user_id, answer, user_hash(answer.body), day):
+        pull.users_dirty = True
+
+
+def _is_new(
+    pull: UserPull, known: Known, kind: str, document_id: str, answer: Answer[T], content_hash: str, day: date
+) -> bool:
+    before = known.documents.get((kind, document_id))
+    changed = before is None or before.content_hash != content_hash
+    if changed:
+        pull.raw.append(_raw(pull.user, kind, document_id, day, answer, content_hash))
+    pull.documents.append(
+        LedgerDocument(pull.user.source, kind, pull.user.user_id, document_id, content_hash, answer.fetched_at)
+    )
+    return changed
+
+
+def fingerprint(row: asleep.SessionRow) -> str:
+    """A mark of a list row that changes with any of its fields."""
+    return sha256(msgspec.json.encode(row)).hexdigest()[:32]
+
+
+def last_day(month: date) -> date:
+    """The last day of the month that starts on ``month``."""
+    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> LedgerSession:
+    return LedgerSession(
+        source=user.source,
+        user_id=user.user_id,
+        session_id=row.session_id,
+        org_id=user.org_id,
+        partition=utc_date(_instant(row.session_start_time)),
+        fingerprint="",
+        verdict=PENDING,
+        content_hash=None,
+        revision=0,
+        first_seen_at=now,
+        changed_at=now,
+    )
+
+
+def _month_of(answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser) -> date:
+    try:
+        start = _instant(answer.result().session.start_time)
+    except UnreadableAnswer:
+        start = datetime(seen.partition.year, seen.partition.month, seen.partition.day, 12, tzinfo=UTC)
+    return local_date(start, user.timezone).replace(day=1)
+
+
+def _still_analysing(answer: Answer[asleep.SessionDetail]) -> bool:
+    try:
+        state: str = answer.result().session.state
+    except UnreadableAnswer:
+        return False  # kept as received; the build puts it into quarantine with the reason
+    return state != asleep.COMPLETE
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise UnreadableAnswer("A listed session has a start time that is not ISO 8601 with an offset.")
+    return instant
+
+
+def _raw(user: RosterUser, kind: str, document_id: str, day: date, answer: Answer[T], content_hash: str) -> RawDocument:
+    return RawDocument(
+        org_id=user.org_id,
+        source=user.source,
+        document=kind,
+        user_id=user.user_id,
+        document_id=document_id,
+        date=day,
+        status=HTTP_OK,
+        fetched_at=answer.fetched_at,
+        content_hash=content_hash,
+        body=answer.body,
+    )
+
+
+async def _all_or_first_error(calls: Iterable[Awaitable[None]]) -> None:
+    """Let every call end, so that what succeeded is kept, then raise the gravest error."""
+    errors = [outcome for outcome in await asyncio.gather(*calls, return_exceptions=True) if outcome is not None]
+    for error in sorted(errors, key=lambda error: not isinstance(error, STOPS_EVERYTHING)):
+        raise error

@@ -1,0 +1,1 @@
+"""The warehouse layer: lake tables loaded for analysts."""

@@ -1,0 +1,117 @@
+"""Loading the lake into the warehouse: whole partitions, all dirty ones of a range in one load."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import dagster as dg
+
+from assets.builds import ALL_USERS, claim_partitions
+from assets.partitions import BACKFILL, DAILY, MONTHLY
+from assets.results import OWNERS, column_schema
+from connectors.home import Home
+from connectors.state.dirty import clear
+from connectors.warehouse.duckdb import DuckDbWarehouse
+from schemas.tables import AVERAGE_STATS, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
+
+SLEEP = "warehouse_sleep"
+MONTHS = "warehouse_average_stats"
+PEOPLE = "warehouse_users"
+NIGHT_TABLES = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS)
+
+
+def load_nights(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
+    """Load UTC dates; gives rows by table."""
+
+    def load() -> dict[str, int]:
+        nights = {
+            date.fromisoformat(day): {table.name: home.lake.read(table, f"date={day}") for table in NIGHT_TABLES}
+            for day in partitions
+        }
+        warehouse.load_nights(nights)
+        return {table.name: sum(night[table.name].num_rows for night in nights.values()) for table in NIGHT_TABLES}
+
+    return _load(home, SLEEP, partitions, load)
+
+
+def load_average_stats(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
+    """Load months (``YYYY-MM``); gives rows by table."""
+
+    def load() -> dict[str, int]:
+        months = {
+            date.fromisoformat(f"{month}-01"): home.lake.read(AVERAGE_STATS, f"month={month}") for month in partitions
+        }
+        warehouse.load_average_stats(months)
+        return {AVERAGE_STATS.name: sum(rows.num_rows for rows in months.values())}
+
+    return _load(home, MONTHS, partitions, load)
+
+
+def load_users(home: Home, warehouse: DuckDbWarehouse) -> dict[str, int]:
+    """Load the users; gives rows by table."""
+
+    def load() -> dict[str, int]:
+        rows = home.lake.read(USERS, "")
+        warehouse.load_users(rows)
+        return {USERS.name: rows.num_rows}
+
+    return _load(home, PEOPLE, [ALL_USERS], load)
+
+
+def _load(home: Home, asset: str, partitions: Sequence[str], load: Callable[[], dict[str, int]]) -> dict[str, int]:
+    with home.lock("warehouse"):
+        claims = claim_partitions(home, asset, partitions)
+        rows = load()
+        clear(home.state, claims)
+    return rows
+
+
+def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        dg.AssetKey(["warehouse", table.name]),
+        deps=[dg.AssetKey(["lake", dep.name]) for dep in (table, *deps)],
+        description=f"One row is {table.row}.",
+        group_name="warehouse",
+        kinds={"duckdb"},
+        owners=OWNERS,
+        metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
+    )
+
+
+def _results(rows: dict[str, int]) -> list[dg.MaterializeResult[None]]:
+    return [
+        dg.MaterializeResult(asset_key=dg.AssetKey(["warehouse", name]), metadata={"dagster/row_count": count})
+        for name, count in rows.items()
+    ]
+
+
+@dg.multi_asset(
+    name=SLEEP,
+    specs=[_spec(table) for table in NIGHT_TABLES],
+    partitions_def=DAILY,
+    backfill_policy=BACKFILL,
+)
+def warehouse_sleep(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    warehouse: dg.ResourceParam[DuckDbWarehouse],
+) -> tuple[dg.MaterializeResult[None], ...]:
+    """Sessions, hypnograms and stage intervals of a range of dates, loaded in one transaction."""
+    return tuple(_results(load_nights(home, warehouse, context.partition_keys)))
+
+
+@dg.multi_asset(name=MONTHS, specs=[_spec(AVERAGE_STATS)], partitions_def=MONTHLY, backfill_policy=BACKFILL)
+def warehouse_average_stats(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    warehouse: dg.ResourceParam[DuckDbWarehouse],
+) -> tuple[dg.MaterializeResult[None], ...]:
+    """Averages of a range of months."""
+    return tuple(_results(load_average_stats(home, warehouse, context.partition_keys)))
+
+
+@dg.multi_asset(name=PEOPLE, specs=[_spec(USERS)])
+def warehouse_users(
+    home: dg.ResourceParam[Home], warehouse: dg.ResourceParam[DuckDbWarehouse]
+) -> tuple[dg.MaterializeResult[None], ...]:
+    """The rostered users."""
+    return tuple(_results(load_users(home, warehouse)))

@@ -1,0 +1,48 @@
+"""How to reach an Asleep account: address, key, budget. Opens clients; what is asked of them is not known here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.asleep.client import AsleepClient
+from connectors.errors import WrongUsage
+from connectors.home import Clock, utc_now
+from connectors.rate_limit import RateLimit
+from connectors.state.vendor import VendorAccount, key_fingerprint
+from schemas.asleep import ASLEEP
+
+
+class MissingKey(WrongUsage):
+    """There is no API key in the settings."""
+
+
+@dataclass(frozen=True)
+class AsleepConnection:
+    """An account and its budget; ``budget_file`` is shared by all processes of the home, so that all keep one limit."""
+
+    base_url: str
+    api_key: str | None = field(repr=False)
+    requests_per_second: float
+    concurrency: int
+    budget_file: Path
+    clock: Clock = utc_now
+
+    def account(self) -> VendorAccount:
+        """Which account this is, without the key. Raises: MissingKey."""
+        return VendorAccount(ASLEEP, self.base_url, key_fingerprint(self._key()))
+
+    def open(self, on_call: Callable[[str], None] | None = None) -> AsleepClient:
+        """A client, to be entered as an async context manager. Raises: MissingKey, WrongUsage."""
+        return AsleepClient(
+            self.base_url,
+            self._key(),
+            rate_limit=RateLimit(self.budget_file, self.requests_per_second),
+            clock=self.clock,
+            concurrency=self.concurrency,
+            on_call=on_call,
+        )
+
+    def _key(self) -> str:
+        if not self.api_key:
+            raise MissingKey("ASLEEP_API_KEY is not set: put the key of your Asleep account into .env or export it.")
+        return self.api_key

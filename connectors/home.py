@@ -1,0 +1,120 @@
+"""The home: the one folder that holds everything of a deployment, and the doors to what lies in it.
+
+Knows where things are and with what rights they are made; what is in them is for ``lake``, ``state`` and the warehouse.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from secrets import token_bytes
+
+from filelock import FileLock, Timeout
+
+from connectors.errors import WrongUsage
+from connectors.lake.fhir import FhirStore
+from connectors.lake.raw import RawStore
+from connectors.lake.tables import LakeStore
+from connectors.state.database import State
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A deployment's folder. ``state_url`` None is ``state.db`` in it; every time of ours comes from
+    ``clock``."""
+
+    root: Path
+    state_url: str | None = None
+    pseudonym_key: bytes | None = None
+    clock: Clock = utc_now
+
+    def __repr__(self) -> str:
+        return "Home(…)"
+
+    def prepare(self) -> None:
+        """Make the folder, readable by its owner only, and see that it can be written.
+
+        Raises: WrongUsage.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = self.root / f".tmp-{os.getpid()}-writable"
+            probe.touch()
+            probe.unlink()
+            for folder in ("raw", "lake", "fhir", "locks", "logs", "dagster"):
+                (self.root / folder).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        else:
+            return
+        raise WrongUsage(
+            f"The home cannot be written ({reason}): set NIGHTSHIFT_HOME to a folder that this user may write."
+        )
+
+    @cached_property
+    def state(self) -> State:
+        """Roster, ledger, dirty partitions, quarantine."""
+        return State(self.state_url or f"sqlite:///{self.root / 'state.db'}")
+
+    @cached_property
+    def raw(self) -> RawStore:
+        """Every document as received."""
+        return RawStore(self.root / "raw")
+
+    @cached_property
+    def lake(self) -> LakeStore:
+        """The canonical tables."""
+        return LakeStore(self.root / "lake")
+
+    @cached_property
+    def fhir(self) -> FhirStore:
+        """The NDJSON files."""
+        return FhirStore(self.root / "fhir")
+
+    @property
+    def logs(self) -> Path:
+        """The folder of our own logs."""
+        return self.root / "logs"
+
+    @property
+    def dagster(self) -> Path:
+        """DAGSTER_HOME of this home."""
+        return self.root / "dagster"
+
+    @contextmanager
+    def lock(self, name: str, *, wait_s: float = -1) -> Iterator[bool]:
+        """Hold the lock ``name`` against all processes; True if held. ``wait_s`` 0 tries once, -1 waits for ever."""
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(timeout=wait_s)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def secret_for_pseudonyms(self) -> bytes:
+        """The key of the pseudonyms: from the settings, else made on first use and kept with mode 0600."""
+        if self.pseudonym_key is not None:
+            return self.pseudonym_key
+        path = self.root / "pseudonym.key"
+        with self.lock("pseudonym-key"):
+            if not path.exists():
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(token_bytes(32))
+                    file.flush()
+                    os.fsync(file.fileno())
+            return path.read_bytes()

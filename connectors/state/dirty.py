@@ -1,0 +1,78 @@
+"""Dirty partitions: which object of which asset must be built again because raw has changed under it.
+
+A row is an asset, a partition and a generation, which is new with every change. Who builds claims the generation first
+and clears the row afterwards only if it is still the same, so that a change that arrives during a build is never lost.
+Generations are random: one that was cleared never comes back.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+
+import sqlalchemy as sa
+
+from connectors.state.database import State, upsert
+from connectors.state.tables import dirty_partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The state of one partition when a build began.
+
+    ``generation`` is None when it was clean. ``inputs_clean`` says that everything the build reads was up to date; if
+    not, the result may be old and the partition stays dirty.
+    """
+
+    asset: str
+    partition: str
+    generation: str | None
+    inputs_clean: bool
+
+
+def mark_dirty(connection: sa.Connection, assets: Iterable[str], partitions: Iterable[str]) -> None:
+    """Give every asset and partition given a new generation."""
+    partitions = sorted(set(partitions))
+    rows = [
+        {"asset": asset, "partition": partition, "generation": token_hex(8)}
+        for asset in assets
+        for partition in partitions
+    ]
+    upsert(connection, dirty_partitions, rows)
+
+
+def claim(state: State, asset: str, partition: str, inputs: Sequence[str]) -> Claim:
+    """Look at a partition before building it; call this before any input is read."""
+    query = sa.select(dirty_partitions.c.asset, dirty_partitions.c.generation).where(
+        dirty_partitions.c.partition == partition, dirty_partitions.c.asset.in_([asset, *inputs])
+    )
+    with state.read() as connection:
+        dirty = {row.asset: row.generation for row in connection.execute(query)}
+    return Claim(asset, partition, dirty.get(asset), not any(name in dirty for name in inputs))
+
+
+def clear(state: State, claims: Iterable[Claim]) -> list[Claim]:
+    """Clear the partitions that were built from up-to-date inputs and have not changed since; give back the others.
+
+    Call this only after the built objects are durable.
+    """
+    left = []
+    with state.write() as connection:
+        for built in claims:
+            mine = (dirty_partitions.c.asset == built.asset) & (dirty_partitions.c.partition == built.partition)
+            now = connection.execute(sa.select(dirty_partitions.c.generation).where(mine)).scalar_one_or_none()
+            if now is None:
+                continue
+            if built.inputs_clean and now == built.generation:
+                connection.execute(sa.delete(dirty_partitions).where(mine))
+            else:
+                left.append(built)
+    return left
+
+
+def list_dirty(connection: sa.Connection) -> dict[str, dict[str, str]]:
+    """Dirty partitions by asset: partition to generation, in order."""
+    query = sa.select(dirty_partitions).order_by(dirty_partitions.c.asset, dirty_partitions.c.partition)
+    dirty: dict[str, dict[str, str]] = {}
+    for row in connection.execute(query):
+        dirty.setdefault(row.asset, {})[row.partition] = row.generation
+    return dirty

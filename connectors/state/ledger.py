@@ -1,0 +1,108 @@
+"""The session ledger: what is known of every session and document without opening raw, and which users failed.
+
+Written only after the raw documents it describes are durable. Fingerprints are of list rows, content hashes of details.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from connectors.state.database import upsert
+from connectors.state.tables import documents, sessions, unpulled_users
+
+COMPLETE = "complete"
+PENDING = "pending"
+DELETED = "deleted"
+
+NOT_ASKED = "not_asked"
+"""Why a user is unpulled when no error is known: the pull was stopped or killed before."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSession:
+    """A session as last seen: ``partition`` is the UTC date of its start, ``verdict`` complete, pending or deleted."""
+
+    source: str
+    user_id: str
+    session_id: str
+    org_id: str
+    partition: date
+    fingerprint: str
+    verdict: str
+    content_hash: str | None
+    revision: int
+    first_seen_at: datetime
+    changed_at: datetime
+
+    def __repr__(self) -> str:
+        return f"LedgerSession(partition={self.partition}, verdict={self.verdict}, revision={self.revision})"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDocument:
+    """A document other than a session (average stats of a month, a user), as last fetched."""
+
+    source: str
+    document: str
+    user_id: str
+    document_id: str
+    content_hash: str
+    fetched_at: datetime
+
+    def __repr__(self) -> str:
+        return f"LedgerDocument(document={self.document})"
+
+
+def sessions_of(connection: sa.Connection, source: str, user_ids: Sequence[str]) -> dict[str, list[LedgerSession]]:
+    """The known sessions of these users, by user id; at most some hundred users a call."""
+    query = sa.select(sessions).where(sessions.c.source == source, sessions.c.user_id.in_(user_ids))
+    found: dict[str, list[LedgerSession]] = {user_id: [] for user_id in user_ids}
+    for row in connection.execute(query.order_by(sessions.c.session_id)):
+        found[row.user_id].append(LedgerSession(**row._mapping))
+    return found
+
+
+def put_sessions(connection: sa.Connection, rows: Iterable[LedgerSession]) -> None:
+    """Add sessions, or replace what is known of them."""
+    upsert(connection, sessions, [{name: getattr(row, name) for name in LedgerSession.__slots__} for row in rows])
+
+
+def count_sessions(connection: sa.Connection, verdict: str) -> int:
+    """How many sessions stand at a verdict."""
+    return connection.execute(sa.select(sa.func.count()).where(sessions.c.verdict == verdict)).scalar_one()
+
+
+def documents_of(
+    connection: sa.Connection, source: str, user_ids: Sequence[str]
+) -> dict[str, dict[tuple[str, str], LedgerDocument]]:
+    """The known documents of these users: by user id, then by (kind, document id)."""
+    query = sa.select(documents).where(documents.c.source == source, documents.c.user_id.in_(user_ids))
+    found: dict[str, dict[tuple[str, str], LedgerDocument]] = {user_id: {} for user_id in user_ids}
+    for row in connection.execute(query):
+        found[row.user_id][row.document, row.document_id] = LedgerDocument(**row._mapping)
+    return found
+
+
+def put_documents(connection: sa.Connection, rows: Iterable[LedgerDocument]) -> None:
+    """Add documents, or replace what is known of them."""
+    upsert(connection, documents, [{name: getattr(row, name) for name in LedgerDocument.__slots__} for row in rows])
+
+
+def unpulled(connection: sa.Connection, source: str) -> dict[str, str]:
+    """The users whom the last pull did not get to, or could not pull: ``NOT_ASKED`` or the kind of error."""
+    query = sa.select(unpulled_users.c.user_id, unpulled_users.c.kind).where(unpulled_users.c.source == source)
+    return {row.user_id: row.kind for row in connection.execute(query)}
+
+
+def put_unpulled(connection: sa.Connection, source: str, kinds: Mapping[str, str], at: datetime) -> None:
+    """Note users who are still to be pulled, with the reason."""
+    rows = [{"source": source, "user_id": user_id, "kind": kind, "since": at} for user_id, kind in kinds.items()]
+    upsert(connection, unpulled_users, rows)
+
+
+def clear_unpulled(connection: sa.Connection, source: str, user_ids: Sequence[str]) -> None:
+    """Note that these users have been pulled."""
+    mine = (unpulled_users.c.source == source) & unpulled_users.c.user_id.in_(user_ids)
+    connection.execute(sa.delete(unpulled_users).where(mine))

@@ -1,0 +1,111 @@
+"""The tables of the state database, as SQLAlchemy Core. Queries live beside them, one file a subject.
+
+Every table carries ``org_id`` or belongs to a row that does. A change here needs a
+migration in ``migrations/versions``.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Boolean, Column, Date, DateTime, Dialect, Integer, MetaData, String, Table, Text, TypeDecorator
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite, which keeps no zone, gives it back as one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store in UTC."""
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Read as UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+vendors = Table(
+    "vendors",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("base_url", String, nullable=False),
+    Column("key_fingerprint", String, nullable=False),
+    Column("last_complete_pull_at", UtcTime),
+)
+
+roster = Table(
+    "roster",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("org_id", String, nullable=False),
+    Column("timezone", String, nullable=False),
+    Column("active_from", Date),
+    Column("active_to", Date),
+    Column("gone", Boolean, nullable=False, default=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("session_id", String, primary_key=True),
+    Column("org_id", String, nullable=False),
+    Column("partition", Date, nullable=False, index=True),
+    Column("fingerprint", String, nullable=False),
+    Column("verdict", String, nullable=False, index=True),
+    Column("content_hash", String),
+    Column("revision", Integer, nullable=False, default=0),
+    Column("first_seen_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("document", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("document_id", String, primary_key=True),
+    Column("content_hash", String, nullable=False),
+    Column("fetched_at", UtcTime, nullable=False),
+)
+
+unpulled_users = Table(
+    "unpulled_users",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("since", UtcTime, nullable=False),
+)
+
+dirty_partitions = Table(
+    "dirty_partitions",
+    metadata,
+    Column("asset", String, primary_key=True),
+    Column("partition", String, primary_key=True),
+    Column("generation", String, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", String, primary_key=True),
+    Column("asset", String, nullable=False),
+    Column("partition", String, nullable=False, index=True),
+    Column("source", String, nullable=False),
+    Column("document", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("document_id", String, nullable=False),
+    Column("raw_sha256", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("explanation", Text, nullable=False),
+    Column("first_seen_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,209 @@
+"""The DuckDB warehouse: one file that analysts open while the night is loaded.
+
+A load works on a copy and renames it into place, so a reader sees the old or the new state and locks nobody out.
+Tables, types and comments come from ``schemas.tables``. What is loaded and when is not decided here.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from connectors.errors import NightshiftError
+from connectors.failpoints import failpoint
+from connectors.lake.publish import TEMPORARY
+from schemas.stages import STAGE_NAMES
+from schemas.tables import (
+    AVERAGE_STATS,
+    LAKE_TABLES,
+    SLEEP_HYPNOGRAMS,
+    SLEEP_SESSIONS,
+    SLEEP_STAGE_INTERVALS,
+    USERS,
+    Table,
+)
+
+_TYPES: dict[pa.DataType, str] = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.date32(): "DATE",
+    pa.time32("s"): "TIME",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+    pa.list_(pa.int8()): "TINYINT[]",
+    pa.list_(pa.string()): "VARCHAR[]",
+}
+
+
+class WarehouseUnavailable(NightshiftError):
+    """The warehouse file cannot be read or written."""
+
+
+class DuckDbWarehouse:
+    """The warehouse at ``path``; loads replace whole partitions, so loading twice changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return "DuckDbWarehouse(…)"
+
+    def load_nights(self, nights: Mapping[date, Mapping[str, pa.Table]]) -> None:
+        """Replace the sessions, hypnograms and stage intervals of these UTC dates: tables by name, by date.
+
+        Raises: WarehouseUnavailable.
+        """
+        with self._copy() as connection:
+            for day, tables in nights.items():
+                _delete_night(connection, day)
+                for table in (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS):
+                    _insert(connection, table, tables[table.name])
+
+    def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
+        """Replace the averages of these months (first days). Raises: WarehouseUnavailable."""
+        with self._copy() as connection:
+            for month, rows in months.items():
+                connection.execute("DELETE FROM average_stats WHERE period_start = ?", [month])
+                _insert(connection, AVERAGE_STATS, rows)
+
+    def load_users(self, rows: pa.Table) -> None:
+        """Replace the users. Raises: WarehouseUnavailable."""
+        with self._copy() as connection:
+            connection.execute("DELETE FROM users")
+            _insert(connection, USERS, rows)
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection to the present state.
+
+        Raises: WarehouseUnavailable if there is no warehouse yet; duckdb.Error from queries.
+        """
+        if not self.path.exists():
+            raise WarehouseUnavailable("There is no warehouse yet: run `nightshift sync` first.")
+        try:
+            connection = duckdb.connect(self.path, read_only=True)
+        except duckdb.Error:
+            connection = None
+        if connection is None:
+            raise WarehouseUnavailable("The warehouse file cannot be opened: another program holds it for writing.")
+        with connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+    @contextmanager
+    def _copy(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to a copy, which replaces the warehouse at the end of the block."""
+        self._sweep()
+        copy = self.path.with_name(f"{TEMPORARY}{os.getpid()}-{self.path.name}")
+        failure = ""
+        try:
+            if self.path.exists():
+                shutil.copyfile(self.path, copy)
+            with duckdb.connect(copy) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                _create(connection)
+                connection.begin()
+                yield connection
+                connection.commit()
+                connection.execute("CHECKPOINT")
+            _sync(copy)
+            failpoint("warehouse.loaded")
+            copy.replace(self.path)
+            failpoint("warehouse.renamed")
+            _sync(self.path.parent)
+        except OSError as error:
+            failure = error.strerror or type(error).__name__
+        except duckdb.Error as error:
+            # DuckDB's own words can quote values.
+            failure = type(error).__name__
+        finally:
+            copy.unlink(missing_ok=True)
+        if failure:
+            raise WarehouseUnavailable(f"The warehouse cannot be loaded ({failure}): check space and permissions.")
+
+    def _sweep(self) -> None:
+        # The caller holds the warehouse's lock, so whatever lies here is from a killed load.
+        for left in self.path.parent.glob(f"{TEMPORARY}*-{self.path.name}*"):
+            left.unlink(missing_ok=True)
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    known = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    for table in LAKE_TABLES:
+        if table.name not in known:
+            columns = ", ".join(
+                f"{field.name} {_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}" for field in table.schema
+            )
+            connection.execute(f"CREATE TABLE {table.name} ({columns})")
+            _comment(connection, table)
+    connection.execute(_EPOCHS_VIEW)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    connection.execute(f"COMMENT ON TABLE {table.name} IS {_quoted(f'One row is {table.row}.')}")
+    for name in table.schema.names:
+        unit = table.unit(name)
+        text = table.description(name) + (f" Unit: {unit}." if unit else "")
+        connection.execute(f"COMMENT ON COLUMN {table.name}.{name} IS {_quoted(text)}")
+
+
+def _delete_night(connection: duckdb.DuckDBPyConnection, day: date) -> None:
+    first, after = f"{day.isoformat()} 00:00:00+00", f"{(day + timedelta(days=1)).isoformat()} 00:00:00+00"
+    mine = "start_time >= ?::TIMESTAMPTZ AND start_time < ?::TIMESTAMPTZ"
+    # An interval may start on the next date; its session tells which partition it belongs to.
+    connection.execute(
+        "DELETE FROM sleep_stage_intervals USING sleep_sessions "
+        "WHERE sleep_stage_intervals.source = sleep_sessions.source "
+        "AND sleep_stage_intervals.user_id = sleep_sessions.user_id "
+        "AND sleep_stage_intervals.session_id = sleep_sessions.session_id "
+        "AND sleep_sessions.start_time >= ?::TIMESTAMPTZ AND sleep_sessions.start_time < ?::TIMESTAMPTZ",
+        [first, after],
+    )
+    for name in (SLEEP_HYPNOGRAMS.name, SLEEP_SESSIONS.name):
+        connection.execute(f"DELETE FROM {name} WHERE {mine}", [first, after])  # noqa: S608 - names are ours
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
+    if rows.num_rows:
+        connection.register("incoming", rows)
+        connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM incoming")  # noqa: S608 - names are ours
+        connection.unregister("incoming")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_STAGE_CASES = " ".join(f"WHEN {code} THEN {_quoted(name)}" for code, name in STAGE_NAMES.items())
+
+_EPOCHS_VIEW = f"""
+CREATE OR REPLACE VIEW sleep_epochs AS
+WITH numbered AS (
+    SELECT h.*, unnest(range(len(sleep_stages))) AS epoch FROM sleep_hypnograms AS h
+)
+SELECT
+    source,
+    user_id,
+    session_id,
+    epoch,
+    start_time + to_seconds(epoch * epoch_s) AS start_time,
+    sleep_stages[epoch + 1] AS sleep_stage,
+    CASE sleep_stages[epoch + 1] {_STAGE_CASES} END AS stage,
+    breath_stages[epoch + 1] AS breath_stage,
+    snoring_stages[epoch + 1] AS snoring_stage
+FROM numbered
+"""  # noqa: S608 - every name in it is ours

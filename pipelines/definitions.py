@@ -1,0 +1,69 @@
+"""Everything Dagster knows of Nightshift, put together: assets, checks, jobs, schedule, sensor, resources.
+
+``build_defs`` makes a fresh set, so that tests and the command line can swap a part; ``defs`` is what ``dagster dev``
+loads. Nothing is asked of a vendor and no key is needed to load it.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.fhir.average_stats_observations import average_stats_observations
+from assets.fhir.people import people
+from assets.fhir.sleep_observations import sleep_observations
+from assets.lake import average_stats as lake_average_stats
+from assets.lake import users as lake_users
+from assets.lake.sleep_hypnograms import sleep_hypnograms
+from assets.lake.sleep_sessions import sleep_sessions
+from assets.lake.sleep_stage_intervals import sleep_stage_intervals
+from assets.raw import documents
+from assets.warehouse.tables import warehouse_average_stats, warehouse_sleep, warehouse_users
+from pipelines.jobs import JOBS
+from pipelines.resources import asleep_connection, open_home, open_warehouse
+from pipelines.schedules import nightly_schedule
+from pipelines.sensors import dirty_partitions
+from pipelines.settings import Settings, load_settings
+
+ASSETS = [
+    documents.sessions,
+    documents.average_stats,
+    documents.users,
+    sleep_sessions,
+    sleep_hypnograms,
+    sleep_stage_intervals,
+    lake_average_stats.average_stats,
+    lake_users.users,
+    sleep_observations,
+    average_stats_observations,
+    people,
+    warehouse_sleep,
+    warehouse_average_stats,
+    warehouse_users,
+]
+
+
+def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definitions:
+    """Definitions over these settings; ``overrides`` replace resources (``home``, ``asleep``, ``warehouse``, ...)."""
+    settings = settings or load_settings()
+    home = overrides.get("home") or open_home(settings)
+    resources = {
+        "home": home,
+        "asleep": asleep_connection(settings, home),
+        "warehouse": open_warehouse(settings, home),
+        "observer": documents.Unwatched(),
+        **overrides,
+    }
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=JOBS,
+        schedules=[nightly_schedule(settings.nightshift_schedule, settings.nightshift_lookback_days)],
+        sensors=[dirty_partitions],
+        resources=resources,
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads, from the settings of the environment."""
+    return build_defs()

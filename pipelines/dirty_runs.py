@@ -1,0 +1,74 @@
+"""Which runs drain the dirty partitions: contiguous ranges of days, ranges of months, the users.
+
+The sensor and the command line both take their runs from here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import sha256
+
+from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
+from pipelines import jobs
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+LONGEST_RANGE = 90
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRun:
+    """A run of a build job over a range of partitions (None: not partitioned). ``mark`` is new when raw is."""
+
+    job: str
+    first: str | None
+    last: str | None
+    mark: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that make Dagster run the range as one run."""
+        return {RANGE_START: self.first, RANGE_END: self.last} if self.first and self.last else {}
+
+
+def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
+    """The runs that build what is dirty (asset to partition to generation), in the order they should run."""
+    return [
+        *_ranges(jobs.sleep.name, _of(dirty, DAILY_INPUTS), _next_day),
+        *_ranges(jobs.average_stats.name, _of(dirty, MONTHLY_INPUTS), _next_month),
+        *(
+            BuildRun(jobs.users.name, None, None, _mark(generations))
+            for partition, generations in _of(dirty, USER_INPUTS).items()
+            if partition == ALL_USERS
+        ),
+    ]
+
+
+def _of(dirty: Mapping[str, Mapping[str, str]], assets: Iterable[str]) -> dict[str, list[str]]:
+    partitions: dict[str, list[str]] = {}
+    for asset in assets:
+        for partition, generation in dirty.get(asset, {}).items():
+            partitions.setdefault(partition, []).append(generation)
+    return partitions
+
+
+def _ranges(job: str, partitions: Mapping[str, list[str]], after: Callable[[str], str]) -> Iterator[BuildRun]:
+    group: list[str] = []
+    for partition in [*sorted(partitions), ""]:
+        if group and (partition != after(group[-1]) or len(group) == LONGEST_RANGE):
+            generations = [generation for member in group for generation in partitions[member]]
+            yield BuildRun(job, group[0], group[-1], _mark(generations))
+            group = []
+        group.append(partition)
+
+
+def _next_day(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+def _next_month(month: str) -> str:
+    return f"{date.fromisoformat(f'{month}-01') + timedelta(days=31):%Y-%m}"
+
+
+def _mark(generations: Iterable[str]) -> str:
+    return sha256("".join(sorted(generations)).encode()).hexdigest()[:16]

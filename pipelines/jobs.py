@@ -1,0 +1,49 @@
+"""The jobs: the nightly pull, a pull with everything after it for backfills, and builds that drain dirty partitions.
+
+Daily, monthly and unpartitioned assets cannot share a job, hence one build for each.
+"""
+
+import dagster as dg
+
+from assets.raw.documents import SESSIONS_KEY
+
+DAILY_BUILD = dg.AssetSelection.assets(
+    ["lake", "sleep_sessions"],
+    ["lake", "sleep_hypnograms"],
+    ["lake", "sleep_stage_intervals"],
+    ["fhir", "sleep_observations"],
+    ["warehouse", "sleep_sessions"],
+    ["warehouse", "sleep_hypnograms"],
+    ["warehouse", "sleep_stage_intervals"],
+)
+
+nightly = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.assets(SESSIONS_KEY),
+    description="Pulls the look-back window of every user and everything pending; what changed is built afterwards.",
+    tags={"dagster/max_retries": "2"},
+)
+
+backfill = dg.define_asset_job(
+    "backfill",
+    selection=dg.AssetSelection.assets(SESSIONS_KEY) | DAILY_BUILD,
+    description="Pulls a range of dates, then builds it. Months and users that changed are built afterwards.",
+)
+
+sleep = dg.define_asset_job("sleep", selection=DAILY_BUILD, description="Builds dates again from raw, without a call.")
+
+average_stats = dg.define_asset_job(
+    "average_stats",
+    selection=dg.AssetSelection.assets(
+        ["lake", "average_stats"], ["fhir", "average_stats_observations"], ["warehouse", "average_stats"]
+    ),
+    description="Builds months of average statistics again from raw, without a call.",
+)
+
+users = dg.define_asset_job(
+    "users",
+    selection=dg.AssetSelection.assets(["lake", "users"], ["fhir", "people"], ["warehouse", "users"]),
+    description="Builds the users again from roster and raw, without a call.",
+)
+
+JOBS = [nightly, backfill, sleep, average_stats, users]

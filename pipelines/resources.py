@@ -1,0 +1,40 @@
+"""From settings to the things the assets work with: the home, the connection to Asleep, the warehouse."""
+
+from pathlib import Path
+
+from connectors.asleep.connection import AsleepConnection
+from connectors.home import Clock, Home, utc_now
+from connectors.warehouse.duckdb import DuckDbWarehouse
+from pipelines.settings import Settings
+
+
+def open_home(settings: Settings, clock: Clock = utc_now) -> Home:
+    """The home of the settings, made if need be. Raises: WrongUsage if it cannot be written."""
+    key = settings.nightshift_pseudonym_key
+    home = Home(
+        root=settings.nightshift_home.resolve(),
+        state_url=settings.nightshift_state_url,
+        pseudonym_key=key.get_secret_value().encode() if key else None,
+        clock=clock,
+    )
+    home.prepare()
+    return home
+
+
+def asleep_connection(settings: Settings, home: Home) -> AsleepConnection:
+    """The Asleep account of the settings, with this home's budget."""
+    key = settings.asleep_api_key
+    return AsleepConnection(
+        base_url=settings.asleep_base_url,
+        api_key=key.get_secret_value() if key else None,
+        requests_per_second=settings.asleep_requests_per_second,
+        concurrency=settings.asleep_concurrency,
+        budget_file=home.root / "locks" / "asleep.budget",
+        clock=home.clock,
+    )
+
+
+def open_warehouse(settings: Settings, home: Home) -> DuckDbWarehouse:
+    """The warehouse of the settings; by default ``warehouse.duckdb`` in the home."""
+    url = settings.nightshift_warehouse_url
+    return DuckDbWarehouse(Path(url.removeprefix("duckdb:///")).resolve() if url else home.root / "warehouse.duckdb")

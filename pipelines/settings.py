@@ -1,0 +1,75 @@
+"""The settings: environment first, then ``.env``; checked at start, with every error told at once and no value shown.
+
+Only the contract's names are read. What a setting is used for is told where it is used.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.errors import WrongUsage
+
+DEFAULT_HOME = Path("data")
+SHORTEST_PSEUDONYM_KEY = 16
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return text.rstrip("/")
+
+
+def _cron(text: str) -> str:
+    if len(text.split()) != 5:
+        raise ValueError("must be a cron line of five fields, such as 0 4 * * *")
+    return text
+
+
+def _pseudonym_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) < SHORTEST_PSEUDONYM_KEY:
+        raise ValueError(f"must have at least {SHORTEST_PSEUDONYM_KEY} characters")
+    return key
+
+
+def _duckdb(url: str) -> str:
+    if not url.startswith("duckdb:///"):
+        raise ValueError("must be a DuckDB file for now, such as duckdb:///data/warehouse.duckdb")
+    return url
+
+
+class Settings(BaseSettings):
+    """Every setting, by its name in the environment in lower case. An empty value counts as not set."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    nightshift_home: Path = DEFAULT_HOME
+    asleep_api_key: SecretStr | None = None
+    asleep_base_url: Annotated[str, AfterValidator(_address)] = "https://api.asleep.ai"
+    asleep_requests_per_second: Annotated[float, Field(gt=0, le=10_000)] = 10
+    asleep_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
+    nightshift_lookback_days: Annotated[int, Field(ge=1, le=365)] = 35
+    nightshift_schedule: Annotated[str, AfterValidator(_cron)] = "0 4 * * *"
+    nightshift_state_url: str | None = None
+    nightshift_warehouse_url: Annotated[str, AfterValidator(_duckdb)] | None = None
+    nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises: WrongUsage listing every setting that is wrong.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = list(_problems(error))
+    raise WrongUsage("Settings are wrong: " + "; ".join(problems) + ". Correct the environment or .env.")
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        yield f"{name} {problem['msg'].removeprefix('Value error, ').removeprefix('Input ').lower()}"

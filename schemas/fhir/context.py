@@ -1,0 +1,58 @@
+"""What every mapping needs besides its row: the pseudonyms, the base of local URIs, the codes ready made.
+
+No mapping of a row lives here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from schemas.fhir.codes import DEFAULT_BASE, LOCAL_CONCEPTS, Resource, codeable_concept
+from schemas.fhir.pseudonyms import Kind, Pseudonymizer
+from schemas.metrics import METRICS, Coding
+
+_RESOURCE_TYPES: dict[Kind, str] = {
+    "patient": "Patient",
+    "device": "Device",
+    "session": "Observation",
+    "hypnogram": "Observation",
+    "average-stats": "Observation",
+}
+
+
+@dataclass(frozen=True)
+class FhirContext:
+    """The setting of a mapping; make one and use it for every row (codes are computed once).
+
+    ``base`` is the base of local URIs, without a slash at its end; ValueError if it has one.
+    """
+
+    pseudonyms: Pseudonymizer
+    base: str = DEFAULT_BASE
+
+    def __post_init__(self) -> None:
+        if self.base.endswith("/"):
+            raise ValueError("the FHIR base must not end with a slash")
+
+    @cached_property
+    def metric_codes(self) -> dict[str, Resource]:
+        """CodeableConcept of each metric, by the metric's name."""
+        return {metric.name: codeable_concept(self.base, *metric.fhir.codings) for metric in METRICS}
+
+    @cached_property
+    def local_codes(self) -> dict[str, Resource]:
+        """CodeableConcept of each local code that is no metric, by the code."""
+        return {c.code: codeable_concept(self.base, Coding(c.code, c.display)) for c in LOCAL_CONCEPTS}
+
+    def identity(self, kind: Kind, org_id: str, source: str, id: str) -> Resource:
+        """How a resource begins: type, pseudonymous id, and the same pseudonym as its only identifier."""
+        pseudonym = self.pseudonyms.of(kind, org_id, source, id)
+        identifier = {"system": f"{self.base}/identifier/{source}-{kind}", "value": pseudonym}
+        return {"resourceType": _RESOURCE_TYPES[kind], "id": pseudonym, "identifier": [identifier]}
+
+    def reference(self, kind: Kind, org_id: str, source: str, id: str) -> Resource:
+        """A literal reference to what ``identity`` names."""
+        return {"reference": f"{_RESOURCE_TYPES[kind]}/{self.pseudonyms.of(kind, org_id, source, id)}"}
+
+    def device_reference(self, source: str) -> Resource:
+        """A reference to the source's Device, which belongs to no organisation."""
+        return self.reference("device", "", source, source)

@@ -1,0 +1,127 @@
+"""A night as Observations: total sleep time as the value, every other metric as a component.
+
+A null is never written as 0. What the source does not have is left out; what it has and did not give carries a
+``dataAbsentReason``. A value that is there is written, whatever the remarks beside it say: correcting a vendor is the
+work of the lake.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.asleep import NO_BREATHING_STABILITY
+from schemas.fhir.codes import Resource
+from schemas.fhir.context import FhirContext
+from schemas.fhir.hypnograms import has_epochs, hypnogram_observation
+from schemas.fhir.observation import AbsentReason, Status, absent, session_beginning
+from schemas.fhir.quantities import PERCENT, metric_value, one_line, quantity
+from schemas.fhir.times import local_time
+from schemas.metrics import METRICS
+from schemas.stages import FOUR_STAGE
+
+_TOTAL_SLEEP_TIME = "total_sleep_time_s"
+_NEEDS = {metric.name: metric.needs for metric in METRICS}
+_LOCAL_CODES = {
+    "sleep_onset": "sleep-onset-time",
+    "final_wake": "final-wake-time",
+    "missing_data_ratio": "missing-data-ratio",
+}
+_MEANINGLESS_AT_ZERO = {
+    "latency_to_light_s": "light_sleep_s",
+    "latency_to_deep_s": "deep_sleep_s",
+    "latency_to_rem_s": "rem_sleep_s",
+    "sleep_maintenance_efficiency": "sleep_period_s",
+    "sleep_onset": _TOTAL_SLEEP_TIME,
+    "final_wake": _TOTAL_SLEEP_TIME,
+}
+"""A column that can have no value when the other one is 0, as the latency of a stage that never came."""
+
+
+def session_observations(
+    context: FhirContext,
+    session: Mapping[str, Any],
+    hypnogram: Mapping[str, Any] | None = None,
+    status: Status = "final",
+) -> list[Resource]:
+    """All Observations of a night: the session, and its hypnogram if there is one with epochs."""
+    if hypnogram is None or not has_epochs(hypnogram):
+        return [session_observation(context, session, has_hypnogram=False, status=status)]
+    return [
+        session_observation(context, session, has_hypnogram=True, status=status),
+        hypnogram_observation(context, session, hypnogram, status),
+    ]
+
+
+def session_observation(
+    context: FhirContext, session: Mapping[str, Any], has_hypnogram: bool, status: Status = "final"
+) -> Resource:
+    """The Observation of a row of ``sleep_sessions``; with ``has_hypnogram`` it names the hypnogram as its member."""
+    metrics = {metric.name: metric_value(metric, session[metric.name]) for metric in METRICS}
+    has_stat = any(metrics.values())
+    total_sleep_time = metrics.pop(_TOTAL_SLEEP_TIME)
+    components = list(_components(context, session, metrics | _other_values(session), has_stat))
+    return {
+        **session_beginning(context, "session", session, context.metric_codes[_TOTAL_SLEEP_TIME], status),
+        **(total_sleep_time or absent("unknown")),
+        **_notes(session["peculiarities"]),
+        **(_members(context, session) if has_hypnogram else {}),
+        **({"component": components} if components else {}),
+    }
+
+
+def _components(
+    context: FhirContext, session: Mapping[str, Any], values: Mapping[str, Resource | None], has_stat: bool
+) -> Iterator[Resource]:
+    for column, value in values.items():
+        reason = _absent_reason(column, session) if value is None and has_stat else None
+        found = value or (absent(reason) if reason else None)
+        if found:
+            yield {"code": _code(context, column), **found}
+
+
+def _code(context: FhirContext, column: str) -> Resource:
+    local = _LOCAL_CODES.get(column)
+    return context.local_codes[local] if local else context.metric_codes[column]
+
+
+def _absent_reason(column: str, session: Mapping[str, Any]) -> AbsentReason | None:
+    """Why a column of a session with statistics is null; None when the source does not have it at all."""
+    if _source_lacks(column, session):
+        return None
+    other = _MEANINGLESS_AT_ZERO.get(column)
+    return "not-applicable" if other and session[other] == 0 else "unknown"
+
+
+def _source_lacks(column: str, session: Mapping[str, Any]) -> bool:
+    match _NEEDS.get(column):
+        case "stages":
+            return bool(session["has_stages"] != FOUR_STAGE)
+        case "breathing":
+            return NO_BREATHING_STABILITY in session["peculiarities"]
+        case "snoring":
+            return session["snoring_s"] is None and session["snoring_episodes"] is None
+    return column == "sleep_cycle_mean_s" and session["sleep_cycles"] == 0
+
+
+def _other_values(session: Mapping[str, Any]) -> dict[str, Resource | None]:
+    onset, wake, missing = session["sleep_onset"], session["final_wake"], session["missing_data_ratio"]
+    zone = session["timezone"]
+    return {
+        "sleep_onset": {"valueDateTime": local_time(onset, zone)} if onset else None,
+        "final_wake": {"valueDateTime": local_time(wake, zone)} if wake else None,
+        "missing_data_ratio": None if missing is None else {"valueQuantity": quantity(missing, "%", PERCENT)},
+    }
+
+
+def _notes(peculiarities: list[str]) -> Resource:
+    """The vendor's remarks as notes, not as ``meta.tag``.
+
+    They say how far the value can be trusted, so they belong to the content; servers may keep the old tags of a
+    resource when it is replaced; and a remark nobody has heard of is no code.
+    """
+    texts = [text for text in map(one_line, peculiarities) if text]
+    return {"note": [{"text": text} for text in texts]} if texts else {}
+
+
+def _members(context: FhirContext, session: Mapping[str, Any]) -> Resource:
+    reference = context.reference("hypnogram", session["org_id"], session["source"], session["session_id"])
+    return {"hasMember": [reference]}

@@ -1,0 +1,259 @@
+"""Identities that the vendor's own figures of one session must satisfy, each with a number and a name.
+
+Numbers and tolerances are those of the Asleep API notes on GET /data/v3/sessions/{id}. They check the vendor, not us: a
+violation is reported and never costs the row. Identities over fields that are null do not apply.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeVar
+
+from schemas.asleep import NO_BREATHING_STABILITY, SessionDetail, Stat
+from schemas.stages import EPOCH_S
+
+Kind = Literal["exact", "tolerance"]
+ValueT = TypeVar("ValueT")
+
+
+class NotApplicable(Exception):
+    """A field the identity needs is null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One identity: its number, its name, whether it is exact, and the predicate (True = holds)."""
+
+    number: int
+    name: str
+    kind: Kind
+    holds: Callable[["Figures"], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A complete session with a stat, and access to its figures that tells null from zero."""
+
+    detail: SessionDetail
+    stat: Stat
+
+    def seconds(self, *names: str) -> list[int]:
+        """The named durations or counts of the stat. Raises: NotApplicable if one is null."""
+        return [_given(getattr(self.stat, name)) for name in names]
+
+    def share(self, name: str) -> float:
+        """A ratio of the stat. Raises: NotApplicable if it is null."""
+        return float(_given(getattr(self.stat, name)))
+
+    def times(self, *names: str) -> list[datetime]:
+        """Named instants of session or stat. Raises: NotApplicable if one is null or not a time."""
+        return [self._time(name) for name in names]
+
+    def _time(self, name: str) -> datetime:
+        text = _given(getattr(self.stat if name in ("sleep_time", "wake_time") else self.detail.session, name))
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            raise NotApplicable from None
+
+    def epochs_in_sleep_period(self) -> list[int]:
+        """The stages from sleep onset to final wake. Raises: NotApplicable without stages or durations."""
+        stages = _given(self.detail.session.sleep_stages)
+        latency_s, period_s = self.seconds("sleep_latency", "time_in_sleep_period")
+        first = latency_s // EPOCH_S
+        return list(stages[first : first + period_s // EPOCH_S])
+
+    def is_four_stage(self) -> bool:
+        """Whether the plan tells the stages apart."""
+        return self.stat.time_in_light is not None
+
+
+def violations(detail: SessionDetail) -> list[str]:
+    """The names of the identities that a complete session violates, in their order."""
+    if detail.stat is None:
+        return []
+    figures = Figures(detail, detail.stat)
+    return [identity.name for identity in IDENTITIES if not _holds(identity, figures)]
+
+
+def _holds(identity: Identity, figures: Figures) -> bool:
+    try:
+        return identity.holds(figures)
+    except NotApplicable:
+        return True
+
+
+def _given(value: ValueT | None) -> ValueT:
+    if value is None:
+        raise NotApplicable
+    return value
+
+
+def _close(left: float, right: float, tolerance: float) -> bool:
+    return abs(left - right) <= tolerance + 1e-9
+
+
+def _time_in_bed(f: Figures) -> bool:
+    start, end = f.times("start_time", "end_time")
+    return end - start == timedelta(seconds=f.seconds("time_in_bed")[0])
+
+
+def _onset(f: Figures) -> bool:
+    start, onset = f.times("start_time", "sleep_time")
+    return start + timedelta(seconds=f.seconds("sleep_latency")[0]) == onset
+
+
+def _final_wake(f: Figures) -> bool:
+    end, wake = f.times("end_time", "wake_time")
+    return end - timedelta(seconds=f.seconds("wakeup_latency")[0]) == wake
+
+
+def _parts_of_bed(f: Figures) -> bool:
+    latency, period, arising, bed = f.seconds("sleep_latency", "time_in_sleep_period", "wakeup_latency", "time_in_bed")
+    return 0 <= bed - (latency + period + arising) < 60
+
+
+def _parts_of_period(f: Figures) -> bool:
+    asleep, awake, period = f.seconds("time_in_sleep", "time_in_wake", "time_in_sleep_period")
+    return asleep + awake == period
+
+
+def _parts_of_sleep(f: Figures) -> bool:
+    light, deep, rem, asleep = f.seconds("time_in_light", "time_in_deep", "time_in_rem", "time_in_sleep")
+    return light + deep + rem == asleep
+
+
+def _ratio(name: str, part: str, whole: str, tolerance: float) -> Callable[[Figures], bool]:
+    def holds(f: Figures) -> bool:
+        part_s, whole_s = f.seconds(part, whole)
+        return whole_s == 0 or _close(f.share(name), part_s / whole_s, tolerance)
+
+    return holds
+
+
+def _stage_ratios(f: Figures) -> bool:
+    return all(
+        _ratio(f"{stage}_ratio", f"time_in_{stage}", "time_in_sleep_period", 0.02)(f)
+        for stage in ("light", "deep", "rem")
+    )
+
+
+def _ratio_sums(f: Figures) -> bool:
+    if f.seconds("time_in_sleep_period") == [0]:
+        return True
+    asleep = f.share("sleep_ratio")
+    if not _close(asleep + f.share("wake_ratio"), 1, 0.01):
+        return False
+    return not f.is_four_stage() or _close(sum(f.share(f"{s}_ratio") for s in ("light", "deep", "rem")), asleep, 0.01)
+
+
+def _split_of_period(with_it: str, without: str) -> Callable[[Figures], bool]:
+    def holds(f: Figures) -> bool:
+        first, second, period = f.seconds(with_it, without, "time_in_sleep_period")
+        return first + second == period
+
+    return holds
+
+
+def _split_ratios(with_it: str, without: str) -> Callable[[Figures], bool]:
+    def holds(f: Figures) -> bool:
+        return f.seconds("time_in_sleep_period") == [0] or _close(f.share(with_it) + f.share(without), 1, 0.01)
+
+    return holds
+
+
+_BREATH_FIELDS = (
+    "time_in_stable_breath",
+    "time_in_unstable_breath",
+    "stable_breath_ratio",
+    "unstable_breath_ratio",
+    "breathing_index",
+    "breathing_pattern",
+    "unstable_breath_count",
+)
+
+
+def _whole_epochs(f: Figures) -> bool:
+    names = [name for name in Stat.__struct_fields__ if name.startswith("time_in_") or name.endswith("_latency")]
+    names.remove("time_in_bed")
+    if f.stat.time_in_sleep == 0:
+        # The latency of a night without sleep is the whole time in bed, partial last epoch included.
+        names.remove("sleep_latency")
+    durations = (getattr(f.stat, name) for name in (*names, "longest_waso"))
+    return all(value % EPOCH_S == 0 for value in durations if value is not None)
+
+
+def _stage_totals(f: Figures) -> bool:
+    epochs = f.epochs_in_sleep_period()
+    totals = {0: "time_in_wake", 1: "time_in_light", 2: "time_in_deep", 3: "time_in_rem"}
+    return all(EPOCH_S * epochs.count(code) == f.seconds(name)[0] for code, name in totals.items())
+
+
+def _awakenings(f: Figures) -> bool:
+    longest, awake, count = f.seconds("longest_waso", "time_in_wake", "waso_count")
+    return longest <= awake and (count >= 1) == (awake > 0)
+
+
+def _first_stage_at_onset(f: Figures) -> bool:
+    latencies = [
+        value for value in (f.stat.light_latency, f.stat.deep_latency, f.stat.rem_latency) if value is not None
+    ]
+    return not latencies or min(latencies) == 0
+
+
+def _cycle_times(f: Figures) -> bool:
+    count = f.seconds("sleep_cycle_count")[0]
+    return len(_given(f.stat.sleep_cycle_time)) == (count + 1 if count else 0)
+
+
+def _cycle_mean(f: Figures) -> bool:
+    return (f.stat.sleep_cycle is None) == (f.seconds("sleep_cycle_count") == [0])
+
+
+def _order(f: Figures) -> bool:
+    start, onset, wake, end = f.times("start_time", "sleep_time", "wake_time", "end_time")
+    return start <= onset <= wake <= end
+
+
+def _breathing_contract(f: Figures) -> bool:
+    all_null = f.detail.session.breath_stages is None and all(getattr(f.stat, name) is None for name in _BREATH_FIELDS)
+    return (NO_BREATHING_STABILITY in f.detail.peculiarities) == all_null
+
+
+def _equal_lengths(f: Figures) -> bool:
+    session = f.detail.session
+    arrays = (session.sleep_stages, session.snoring_stages, session.breath_stages)
+    return len({len(array) for array in arrays if array is not None}) <= 1
+
+
+IDENTITIES: tuple[Identity, ...] = (
+    Identity(1, "time_in_bed_is_end_minus_start", "exact", _time_in_bed),
+    Identity(2, "sleep_onset_is_start_plus_latency", "exact", _onset),
+    Identity(3, "final_wake_is_end_minus_wakeup_latency", "exact", _final_wake),
+    Identity(4, "latency_period_and_wakeup_make_time_in_bed", "tolerance", _parts_of_bed),
+    Identity(5, "sleep_and_wake_make_the_sleep_period", "exact", _parts_of_period),
+    Identity(6, "light_deep_and_rem_make_sleep", "exact", _parts_of_sleep),
+    Identity(7, "sleep_efficiency", "tolerance", _ratio("sleep_efficiency", "time_in_sleep", "time_in_bed", 0.005)),
+    Identity(8, "sleep_ratio", "tolerance", _ratio("sleep_ratio", "time_in_sleep", "time_in_sleep_period", 0.01)),
+    Identity(9, "wake_ratio", "tolerance", _ratio("wake_ratio", "time_in_wake", "time_in_sleep_period", 0.01)),
+    Identity(10, "stage_ratios", "tolerance", _stage_ratios),
+    Identity(11, "ratios_add_up", "tolerance", _ratio_sums),
+    Identity(12, "snoring_splits_the_period", "exact", _split_of_period("time_in_snoring", "time_in_no_snoring")),
+    Identity(13, "snoring_ratios_add_up", "tolerance", _split_ratios("snoring_ratio", "no_snoring_ratio")),
+    Identity(
+        14,
+        "breathing_splits_the_period",
+        "exact",
+        _split_of_period("time_in_stable_breath", "time_in_unstable_breath"),
+    ),
+    Identity(15, "durations_are_whole_epochs", "exact", _whole_epochs),
+    Identity(16, "stage_totals_match_the_stages", "exact", _stage_totals),
+    Identity(17, "awakenings_match_wake", "exact", _awakenings),
+    Identity(18, "a_stage_begins_at_onset", "exact", _first_stage_at_onset),
+    Identity(19, "cycle_times_match_the_count", "exact", _cycle_times),
+    Identity(20, "cycle_mean_matches_the_count", "exact", _cycle_mean),
+    Identity(21, "times_in_order", "exact", _order),
+    Identity(22, "breathing_matches_the_contract", "exact", _breathing_contract),
+    Identity(23, "stage_arrays_have_one_length", "exact", _equal_lengths),
+)
+"""Identities 1 to 23; 24 says that unknown epochs may break 5, 6 and 16, which is why none of them costs a row."""

@@ -1,0 +1,201 @@
+"""Arrow schemas of the lake tables (contract of the lake): column, type, unit and meaning.
+
+The only place that says what a column is; Parquet files, the warehouse, Dagster's column schema and ``docs/tables.md``
+come from it. Times are UTC with microseconds; dates of a night are local.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.metrics import AVERAGED_METRICS, METRICS, Metric
+
+UTC_TIME = pa.timestamp("us", tz="UTC")
+CLOCK_TIME = pa.time32("s")
+STAGES = pa.list_(pa.int8())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A lake table: what one row means, its key and its Arrow schema (columns described in field metadata)."""
+
+    name: str
+    row: str
+    key: tuple[str, ...]
+    sort_by: tuple[str, ...]
+    schema: pa.Schema
+
+    def description(self, column: str) -> str:
+        """What a column means, with its unit."""
+        return _metadata(self.schema.field(column), b"description")
+
+    def unit(self, column: str) -> str:
+        """The unit of a column, or an empty text."""
+        return _metadata(self.schema.field(column), b"unit")
+
+
+def _metadata(field: "pa.Field[Any]", key: bytes) -> str:
+    value: bytes = (field.metadata or {}).get(key, b"")
+    return value.decode()
+
+
+def _column(
+    name: str, arrow_type: pa.DataType, description: str, unit: str = "", *, required: bool = False
+) -> pa.Field:
+    return pa.field(name, arrow_type, nullable=not required, metadata={"description": description, "unit": unit})
+
+
+_ARROW_TYPES: dict[str, pa.DataType] = {"integer": pa.int64(), "decimal": pa.float64(), "text": pa.string()}
+
+
+def _metric_column(metric: Metric) -> "pa.Field[Any]":
+    arrow_type = _ARROW_TYPES[metric.kind]
+    return _column(metric.name, arrow_type, metric.description, metric.unit)
+
+
+def _average_column(metric: Metric) -> "pa.Field[Any]":
+    return _column(metric.name, pa.float64(), f"Average over the slept sessions. {metric.description}", metric.unit)
+
+
+_ORG = _column("org_id", pa.string(), "Label of the organisation in the roster.", required=True)
+_SOURCE = _column("source", pa.string(), "Where the data comes from: asleep.", required=True)
+_USER = _column("user_id", pa.string(), "The user's id at the source.", required=True)
+_SESSION = _column("session_id", pa.string(), "The session's id at the source.", required=True)
+_START = _column("start_time", UTC_TIME, "Start of tracking.", required=True)
+
+SLEEP_SESSIONS = Table(
+    "sleep_sessions",
+    "a complete session: one tracking, from start to end",
+    ("source", "user_id", "session_id"),
+    ("start_time", "source", "user_id", "session_id"),
+    pa.schema(
+        [
+            _ORG,
+            _SOURCE,
+            _USER,
+            _SESSION,
+            _START,
+            _column("end_time", UTC_TIME, "End of tracking.", required=True),
+            _column("sleep_onset", UTC_TIME, "First epoch that is not wake; null if never slept."),
+            _column("final_wake", UTC_TIME, "Start of the final wake; null if never slept."),
+            _column(
+                "unexpected_end_time",
+                UTC_TIME,
+                "When a session that ended abnormally was closed late; null for a normal end.",
+            ),
+            _column("created_timezone", pa.string(), "Zone of the phone when the session was made."),
+            _column("timezone", pa.string(), "IANA zone used for the local dates of this row.", required=True),
+            _column(
+                "night_of",
+                pa.date32(),
+                "Local date of the evening the session belongs to: date of the wall-clock start minus 12 hours.",
+                required=True,
+            ),
+            _column(
+                "wake_date", pa.date32(), "Local date of the final wake; of the end if never slept.", required=True
+            ),
+            _column("peculiarities", pa.list_(pa.string()), "The vendor's remarks, as sent.", required=True),
+            _column("missing_data_ratio", pa.float64(), "Share of audio that is missing.", "fraction"),
+            _column("has_stages", pa.string(), "4-stage, 2-stage (sleep not told apart) or none.", required=True),
+            _column("revision", pa.int64(), "1 for the first version seen, one more for each change.", required=True),
+            _column("content_hash", pa.string(), "SHA-256 of the canonical content (no transport).", required=True),
+            _column("fetched_at", UTC_TIME, "When this version was first fetched.", required=True),
+            *(_metric_column(metric) for metric in METRICS),
+        ]
+    ),
+)
+
+SLEEP_HYPNOGRAMS = Table(
+    "sleep_hypnograms",
+    "a session's stages, one value an epoch",
+    ("source", "user_id", "session_id"),
+    ("start_time", "source", "user_id", "session_id"),
+    pa.schema(
+        [
+            _SOURCE,
+            _USER,
+            _SESSION,
+            _START,
+            _column("epoch_s", pa.int64(), "Length of one epoch.", "s", required=True),
+            _column(
+                "sleep_stages",
+                STAGES,
+                "-1 unknown, 0 wake, 1 light, 2 deep, 3 REM, 4 asleep (stage not told apart), 5 out of bed.",
+            ),
+            _column("breath_stages", STAGES, "-1 unknown, 0 stable, 1 unstable; null without breathing analysis."),
+            _column("snoring_stages", STAGES, "-1 unknown, 0 no snoring, 1 snoring; null without snoring analysis."),
+        ]
+    ),
+)
+
+SLEEP_STAGE_INTERVALS = Table(
+    "sleep_stage_intervals",
+    "an unbroken stretch of one stage",
+    ("source", "user_id", "session_id", "first_epoch"),
+    ("source", "user_id", "session_id", "first_epoch"),
+    pa.schema(
+        [
+            _SOURCE,
+            _USER,
+            _SESSION,
+            _column("stage", pa.string(), "unknown, wake, light, deep, rem, asleep or out_of_bed.", required=True),
+            _column("start_time", UTC_TIME, "Start of the first epoch.", required=True),
+            _column("end_time", UTC_TIME, "End of the last epoch.", required=True),
+            _column("first_epoch", pa.int64(), "Index of the first epoch, counted from 0.", required=True),
+            _column("epochs", pa.int64(), "Number of 30-second epochs.", "epochs", required=True),
+        ]
+    ),
+)
+
+AVERAGE_STATS = Table(
+    "average_stats",
+    "a user's averages over a calendar month in the user's zone, as the vendor computed them",
+    ("source", "user_id", "period_start"),
+    ("source", "user_id", "period_start"),
+    pa.schema(
+        [
+            _ORG,
+            _SOURCE,
+            _USER,
+            _column("period_start", pa.date32(), "First day asked for: the first of the month.", required=True),
+            _column("period_end", pa.date32(), "Last day asked for.", required=True),
+            _column("timezone", pa.string(), "Zone the averages were asked for in.", required=True),
+            _column("bedtime", CLOCK_TIME, "Average clock time of the start of tracking."),
+            _column("sleep_onset", CLOCK_TIME, "Average clock time of sleep onset."),
+            _column("final_wake", CLOCK_TIME, "Average clock time of the final wake."),
+            _column("out_of_bed", CLOCK_TIME, "Average clock time of the end of tracking."),
+            *(_average_column(metric) for metric in AVERAGED_METRICS),
+            _column("slept_sessions", pa.int64(), "Sessions with sleep that the averages are over.", "count"),
+            _column("never_slept_sessions", pa.int64(), "Sessions without sleep, left out of the averages.", "count"),
+            _column("slept_session_ids", pa.list_(pa.string()), "The sessions that the averages are over."),
+        ]
+    ),
+)
+
+USERS = Table(
+    "users",
+    "a rostered user",
+    ("source", "user_id"),
+    ("source", "user_id"),
+    pa.schema(
+        [
+            _ORG,
+            _SOURCE,
+            _USER,
+            _column("timezone", pa.string(), "The user's zone in the roster.", required=True),
+            _column("birth_year", pa.int64(), "Year of birth.", "year"),
+            _column("birth_month", pa.int64(), "Month of birth.", "month"),
+            _column("birth_day", pa.int64(), "Day of birth.", "day"),
+            _column("gender", pa.string(), "As the vendor has it: male, female, non_binary, other, prefer_not_to_say."),
+            _column("height_cm", pa.float64(), "Height.", "cm"),
+            _column("weight_kg", pa.float64(), "Weight.", "kg"),
+            _column("to_be_deleted", pa.bool_(), "The vendor has marked the user for deletion."),
+            _column("active_from", pa.date32(), "First day the user is followed, from the roster."),
+            _column("active_to", pa.date32(), "Last day the user is followed, from the roster."),
+        ]
+    ),
+)
+
+LAKE_TABLES: tuple[Table, ...] = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, AVERAGE_STATS, USERS)
+"""Every lake table, in the order of the documentation."""
