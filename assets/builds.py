@@ -3,7 +3,7 @@
 No Dagster here, so that the command line can mark partitions dirty without loading it. What is built is in the layers.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.state.dirty import Claim, claim, clear, mark_dirty
+from connectors.state.ledger import days_of, months_of
+from connectors.state.roster import RosterUser
 
 ALL_USERS = "all"
 """The one partition of assets that are not partitioned."""
@@ -117,6 +119,27 @@ def mark_months_dirty(connection: sa.Connection, months: Iterable[str]) -> None:
 def mark_users_dirty(connection: sa.Connection) -> None:
     """Have the assets over all users built again."""
     mark_dirty(connection, USER_INPUTS, [ALL_USERS])
+
+
+def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser], users: Iterable[RosterUser]) -> None:
+    """Have everything built again that depends on what changed in the roster: organisation, zone, who is on it."""
+    changed = [user for user in users if before.get(user.user_id) != user]
+    if not changed:
+        return
+    mark_users_dirty(connection)
+    relabelled = [user for user in changed if user.user_id in before and _label(before[user.user_id]) != _label(user)]
+    for user in relabelled:
+        mark_days_dirty(connection, days_of(connection, user.source, user.user_id))
+        mark_months_dirty(connection, months_of(connection, user.source, user.user_id))
+
+
+def family_of(asset: str) -> list[str]:
+    """The assets with the same partitions as this one: all that is made from the same raw documents."""
+    return next(list(family) for family in (DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS) if asset in family)
+
+
+def _label(user: RosterUser) -> tuple[str, str]:
+    return user.org_id, user.timezone
 
 
 def _build_until_settled(home: Home, asset: str, partition: str, build: Callable[[str], Built]) -> Built:

@@ -1,8 +1,12 @@
 """The partitions of the assets: UTC day of session start, and calendar month. When they run is not said here."""
 
+import warnings
 from datetime import date
 
 import dagster as dg
+
+# Dagster calls backfill policies beta on every asset that has one; we rely on them knowingly.
+warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function", category=dg.BetaWarning)
 
 FIRST_DAY = date(2020, 1, 1)
 """No session can be older; a backfill before it is refused."""

@@ -42,7 +42,7 @@ def table_checks(key: dg.AssetKey, *more: dg.AssetCheckSpec) -> list[dg.AssetChe
     ]
 
 
-def built(report: BuildReport, checks: Iterable[dg.AssetCheckResult] = ()) -> dg.MaterializeResult[None]:
+def built(report: BuildReport, checks: Iterable[dg.AssetCheckResult] = ()) -> dg.MaterializeResult:
     """The result of a step that built partitions."""
     total = report.total
     return dg.MaterializeResult(

@@ -10,7 +10,7 @@ import fcntl
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -24,7 +24,11 @@ CREDIT_S = 0.05
 MARGIN = 1.02
 """Slots are spaced 2 % wider than the limit: room for ``CREDIT_S`` and for unequal travel times to the vendor."""
 
-_LOCK_RETRY_S = 0.002
+AHEAD_S = 1.0
+"""How far into the future a slot may be reserved; whatever lies much further ahead was not written by this clock."""
+
+_LATE_SLOTS = 8
+_SHORTEST_WAIT_S = 0.002
 _STATE_BYTES = 64
 
 
@@ -46,16 +50,15 @@ class Pace:
         whole_slots = max(1, math.floor(per_second * WINDOW_S))
         return cls(MARGIN * max(1 / per_second, WINDOW_S / whole_slots))
 
-    @property
-    def ahead_s(self) -> float:
-        """How far into the future a slot may be reserved. Whatever lies further ahead was not written by this clock."""
-        return 1.0 + self.interval_s
-
     def slot(self, free_at: float, now: float) -> float:
         """The first slot at or after ``free_at``; an impossible ``free_at`` (clock set back, garbage) counts as now."""
-        if not 0 <= free_at <= now + self.ahead_s + self.interval_s:
+        if not 0 <= free_at <= now + AHEAD_S + _LATE_SLOTS * self.interval_s:
             free_at = now
         return max(free_at, now - CREDIT_S)
+
+    def after(self, slot: float) -> float:
+        """The earliest slot once ``slot`` is taken."""
+        return slot + self.interval_s
 
 
 class RateLimit:
@@ -88,7 +91,10 @@ class RateLimit:
         async with self._turn():
             while True:
                 slot = await self._reserve()
-                if await self._reach(slot):
+                late_s = await self._late_after_sleeping_until(slot)
+                if late_s > CREDIT_S:
+                    return await self._used_late(slot)
+                if late_s >= 0:
                     return slot
 
     def _turn(self) -> asyncio.Lock:
@@ -97,39 +103,43 @@ class RateLimit:
     async def _reserve(self) -> float:
         """Take the next slot from the file, as soon as it is near enough to be reserved."""
         while True:
-            time_s, taken = self._try_reserve()
-            if taken:
-                return time_s
-            await self._sleep(time_s - self._clock())
+            async with self._locked() as file:
+                now = self._clock()
+                slot = self._pace.slot(_read(file), now)
+                too_early_s = slot - now - AHEAD_S
+                if too_early_s <= 0:
+                    _write(file, self._pace.after(slot))
+                    return slot
+            await self._sleep(max(too_early_s, _SHORTEST_WAIT_S))
 
-    def _try_reserve(self) -> tuple[float, bool]:
-        """The slot taken and True, or the time to try again and False."""
-        with _locked(self._path) as file:
-            now = self._clock()
-            if file is None:
-                return now + _LOCK_RETRY_S, False
-            slot = self._pace.slot(_read(file), now)
-            if slot > now + self._pace.ahead_s:
-                return slot - self._pace.ahead_s, False
-            _write(file, slot + self._pace.interval_s)
-            return slot, True
-
-    async def _reach(self, slot: float) -> bool:
-        """Sleep until ``slot``; False when it cannot be used: overslept, or the clock was set back."""
-        while 0 < (wait_s := slot - self._clock()) <= self._pace.ahead_s:
+    async def _late_after_sleeping_until(self, slot: float) -> float:
+        """Seconds since ``slot`` when awake again; negative when a clock set back has made the slot worthless."""
+        while 0 < (wait_s := slot - self._clock()) <= AHEAD_S:
             await self._sleep(wait_s)
-        return -CREDIT_S <= wait_s <= 0
+        return -wait_s
 
+    async def _used_late(self, slot: float) -> float:
+        """The slot that stands for a call made now, too late for ``slot``, with later slots moved to make room."""
+        async with self._locked() as file:
+            free_at = _read(file)
+            if free_at == self._pace.after(slot):
+                slot = self._clock() - CREDIT_S
+                free_at = slot
+            # Slots reserved since cannot be moved, so the call takes the place of the first one after them.
+            _write(file, self._pace.after(free_at))
+        return slot
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int | None]:
-    """The open state file under an exclusive lock, or None when somebody else holds it at this moment."""
-    # Opened anew each time: a descriptor inherited by a fork would share its lock with the parent.
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield file if _lock(file) else None
-    finally:
-        os.close(file)
+    @contextlib.asynccontextmanager
+    async def _locked(self) -> AsyncIterator[int]:
+        """The open state file under an exclusive lock; hold it without awaiting anything."""
+        # Opened anew each time: a descriptor inherited by a fork would share its lock with the parent.
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while not _lock(file):
+                await self._sleep(_SHORTEST_WAIT_S)
+            yield file
+        finally:
+            os.close(file)
 
 
 def _lock(file: int) -> bool:

@@ -33,9 +33,7 @@ def build_average_stats_observations(home: Home, context: FhirContext, partition
     kinds={"fhir", "json"},
     owners=OWNERS,
 )
-def average_stats_observations(
-    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
-) -> dg.MaterializeResult[None]:
+def average_stats_observations(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """FHIR R4 Observations of each user's monthly averages, under pseudonyms, as NDJSON."""
     mapping = fhir_context(home)
     report = build_partitions(

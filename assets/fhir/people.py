@@ -25,7 +25,7 @@ def build_people(home: Home, context: FhirContext) -> Built:
 
 
 @dg.asset(key=KEY, deps=[USERS_KEY], group_name="fhir", kinds={"fhir", "json"}, owners=OWNERS)
-def people(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+def people(home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """FHIR R4 Patients, pseudonymous and with nothing else, and the Device of each source, as NDJSON."""
     mapping = fhir_context(home)
     return built(build_partitions(home, NAME, [ALL_USERS], lambda _: build_people(home, mapping)))

@@ -50,7 +50,7 @@ def build_sleep_observations(home: Home, context: FhirContext, partition: str) -
     kinds={"fhir", "json"},
     owners=OWNERS,
 )
-def sleep_observations(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+def sleep_observations(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """FHIR R4 Observations of each session and its hypnogram, under pseudonyms, as NDJSON."""
     mapping = fhir_context(home)
     report = build_partitions(

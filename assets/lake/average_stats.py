@@ -39,7 +39,7 @@ def build_average_stats(home: Home, partition: str) -> Built:
     metadata=table_metadata(AVERAGE_STATS),
     check_specs=table_checks(KEY),
 )
-def average_stats(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+def average_stats(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """One row a user and calendar month in the user's zone: the vendor's averages over the slept sessions."""
     report = build_partitions(home, NAME, context.partition_keys, lambda month: build_average_stats(home, month))
     return built(report, table_check_results(report))

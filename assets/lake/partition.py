@@ -21,10 +21,11 @@ from assets.lake.normalise import (
 )
 from assets.results import doubled_keys
 from connectors.home import Home
-from connectors.lake.raw import AVERAGE_STATS, SESSION, CurrentDocument
+from connectors.lake.raw import CurrentDocument
 from connectors.state.quarantine import Quarantined, replace_quarantined
 from connectors.state.roster import RosterUser, list_users
 from schemas.asleep import ASLEEP, SessionDetail
+from schemas.documents import AVERAGE_STATS, SESSION
 from schemas.tables import Table
 
 

@@ -50,7 +50,7 @@ def build_sleep_hypnograms(home: Home, partition: str) -> Built:
     metadata=table_metadata(SLEEP_HYPNOGRAMS),
     check_specs=table_checks(KEY),
 )
-def sleep_hypnograms(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+def sleep_hypnograms(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """One row a session with stages: sleep, breathing and snoring, one code an epoch."""
     report = build_partitions(home, NAME, context.partition_keys, lambda day: build_sleep_hypnograms(home, day))
     return built(report, table_check_results(report))

@@ -41,7 +41,7 @@ def build_sleep_sessions(home: Home, partition: str) -> Built:
         ),
     ),
 )
-def sleep_sessions(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+def sleep_sessions(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """One row a complete session: times in UTC, local dates, metrics in seconds, counts and fractions."""
     report = build_partitions(home, NAME, context.partition_keys, lambda day: build_sleep_sessions(home, day))
     violated = {i.name: n for i in IDENTITIES if (n := report.total.findings.get(i.name, 0))}

@@ -52,9 +52,7 @@ def build_sleep_stage_intervals(home: Home, partition: str) -> Built:
     metadata=table_metadata(SLEEP_STAGE_INTERVALS),
     check_specs=table_checks(KEY),
 )
-def sleep_stage_intervals(
-    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
-) -> dg.MaterializeResult[None]:
+def sleep_stage_intervals(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """One row an unbroken stage of a session, with its start, end and number of epochs."""
     report = build_partitions(home, NAME, context.partition_keys, lambda day: build_sleep_stage_intervals(home, day))
     return built(report, table_check_results(report))

@@ -9,9 +9,10 @@ from assets.lake.normalise import Refused, decode_user
 from assets.lake.partition import quarantine, roster_of
 from assets.results import OWNERS, built, doubled_keys, table_check_results, table_checks, table_metadata
 from connectors.home import Home
-from connectors.lake.raw import USER, CurrentDocument
+from connectors.lake.raw import CurrentDocument
 from connectors.state.roster import RosterUser
 from schemas.asleep import ASLEEP, User, UserMetadata
+from schemas.documents import USER
 from schemas.tables import USERS
 
 NAME = "users"
@@ -69,7 +70,7 @@ def build_users(home: Home) -> Built:
     metadata=table_metadata(USERS),
     check_specs=table_checks(KEY),
 )
-def users(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[None]:
+def users(home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """One row a rostered user: zone, dates of birth parts, gender, height and weight where the vendor has them."""
     report = build_partitions(home, NAME, [ALL_USERS], lambda _: build_users(home))
     return built(report, table_check_results(report))

@@ -24,6 +24,7 @@ SESSIONS_KEY = dg.AssetKey(["raw", "sessions"])
 AVERAGE_STATS_KEY = dg.AssetKey(["raw", "average_stats"])
 USERS_KEY = dg.AssetKey(["raw", "users"])
 PULL_COMPLETE = "pull_complete"
+ONLY_UNPULLED_TAG = "nightshift/only_unpulled"
 
 
 class PullObserver(Progress, Protocol):
@@ -78,7 +79,7 @@ def _check(key: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def _result(report: PullReport, calls: Calls) -> dg.MaterializeResult[None]:
+def _result(report: PullReport, calls: Calls) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
             "users": report.users,
@@ -101,8 +102,9 @@ def _result(report: PullReport, calls: Calls) -> dg.MaterializeResult[None]:
     )
 
 
-def _is_retry(context: dg.AssetExecutionContext) -> bool:
-    return context.run.parent_run_id is not None
+def _asks_only_unpulled(context: dg.AssetExecutionContext) -> bool:
+    # A run that Dagster, or a person, executes again goes on where the first one failed.
+    return context.run.parent_run_id is not None or ONLY_UNPULLED_TAG in context.run.tags
 
 
 @dg.asset(
@@ -119,10 +121,12 @@ def sessions(
     home: dg.ResourceParam[Home],
     asleep: dg.ResourceParam[AsleepConnection],
     observer: dg.ResourceParam[PullObserver],
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Session details as received: a pull of these dates for every rostered user, and of everything pending."""
     days = context.partition_keys
-    window = Window(date.fromisoformat(min(days)), date.fromisoformat(max(days)), only_unpulled=_is_retry(context))
+    window = Window(
+        date.fromisoformat(min(days)), date.fromisoformat(max(days)), only_unpulled=_asks_only_unpulled(context)
+    )
     report, calls = _run(asleep, observer, lambda client, account: pull(home, client, account, window, observer))
     for month in sorted(report.dirty_months):
         context.log_event(dg.AssetMaterialization(AVERAGE_STATS_KEY, partition=f"{month:%Y-%m}"))
@@ -145,7 +149,7 @@ def average_stats(
     home: dg.ResourceParam[Home],
     asleep: dg.ResourceParam[AsleepConnection],
     observer: dg.ResourceParam[PullObserver],
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Average statistics as received: a pull of these months for every user followed in them."""
     months = [date.fromisoformat(f"{month}-01") for month in context.partition_keys]
     report, calls = _run(
@@ -165,7 +169,7 @@ def users(
     home: dg.ResourceParam[Home],
     asleep: dg.ResourceParam[AsleepConnection],
     observer: dg.ResourceParam[PullObserver],
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """User documents as received: a pull of those that are missing or older than a week."""
     report, calls = _run(asleep, observer, lambda client, account: pull_user_documents(home, client, account, observer))
     return _result(report, calls)

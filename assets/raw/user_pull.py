@@ -15,11 +15,12 @@ import msgspec
 from connectors.asleep.answer import Answer
 from connectors.asleep.client import AsleepClient
 from connectors.errors import STOPS_EVERYTHING, SessionNotFound, UnreadableAnswer, VendorError
-from connectors.lake.raw import AVERAGE_STATS, HTTP_OK, NOT_FOUND, SESSION, USER, RawDocument
+from connectors.lake.raw import HTTP_OK, NOT_FOUND, RawDocument
 from connectors.state.ledger import COMPLETE, DELETED, PENDING, LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
 from schemas import asleep
 from schemas.canonical import average_stats_hash, session_hash, user_hash
+from schemas.documents import AVERAGE_STATS, SESSION, USER
 from schemas.nights import local_date, utc_date
 
 USER_DOCUMENT_AGE = timedelta(days=7)

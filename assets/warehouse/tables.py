@@ -1,6 +1,6 @@
 """Loading the lake into the warehouse: whole partitions, all dirty ones of a range in one load."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 import dagster as dg
@@ -77,11 +77,9 @@ def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
     )
 
 
-def _results(rows: dict[str, int]) -> list[dg.MaterializeResult[None]]:
-    return [
-        dg.MaterializeResult(asset_key=dg.AssetKey(["warehouse", name]), metadata={"dagster/row_count": count})
-        for name, count in rows.items()
-    ]
+def _results(rows: dict[str, int]) -> Iterator[dg.MaterializeResult]:
+    for name, count in rows.items():
+        yield dg.MaterializeResult(asset_key=dg.AssetKey(["warehouse", name]), metadata={"dagster/row_count": count})
 
 
 @dg.multi_asset(
@@ -94,9 +92,9 @@ def warehouse_sleep(
     context: dg.AssetExecutionContext,
     home: dg.ResourceParam[Home],
     warehouse: dg.ResourceParam[DuckDbWarehouse],
-) -> tuple[dg.MaterializeResult[None], ...]:
+) -> Iterator[dg.MaterializeResult]:
     """Sessions, hypnograms and stage intervals of a range of dates, loaded in one transaction."""
-    return tuple(_results(load_nights(home, warehouse, context.partition_keys)))
+    yield from _results(load_nights(home, warehouse, context.partition_keys))
 
 
 @dg.multi_asset(name=MONTHS, specs=[_spec(AVERAGE_STATS)], partitions_def=MONTHLY, backfill_policy=BACKFILL)
@@ -104,14 +102,14 @@ def warehouse_average_stats(
     context: dg.AssetExecutionContext,
     home: dg.ResourceParam[Home],
     warehouse: dg.ResourceParam[DuckDbWarehouse],
-) -> tuple[dg.MaterializeResult[None], ...]:
+) -> Iterator[dg.MaterializeResult]:
     """Averages of a range of months."""
-    return tuple(_results(load_average_stats(home, warehouse, context.partition_keys)))
+    yield from _results(load_average_stats(home, warehouse, context.partition_keys))
 
 
 @dg.multi_asset(name=PEOPLE, specs=[_spec(USERS)])
 def warehouse_users(
     home: dg.ResourceParam[Home], warehouse: dg.ResourceParam[DuckDbWarehouse]
-) -> tuple[dg.MaterializeResult[None], ...]:
+) -> Iterator[dg.MaterializeResult]:
     """The rostered users."""
-    return tuple(_results(load_users(home, warehouse)))
+    yield from _results(load_users(home, warehouse))

@@ -60,13 +60,14 @@ def sweep_temporaries(folder: Path) -> int:
     removed = 0
     for path in folder.rglob(f"{TEMPORARY}*"):
         pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
-        if not (pid.isdigit() and _is_running(int(pid))):
+        if not (pid.isdigit() and is_running(int(pid))):
             path.unlink(missing_ok=True)
             removed += 1
     return removed
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -20,10 +20,6 @@ from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.lake.publish import publish
 
-SESSION = "session"
-AVERAGE_STATS = "average_stats"
-USER = "user"
-
 HTTP_OK = 200
 NOT_FOUND = 404
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from connectors.state.database import upsert
 from connectors.state.tables import documents, sessions, unpulled_users
+from schemas.documents import AVERAGE_STATS
 
 COMPLETE = "complete"
 PENDING = "pending"
@@ -83,6 +84,19 @@ def documents_of(
     for row in connection.execute(query):
         found[row.user_id][row.document, row.document_id] = LedgerDocument(**row._mapping)
     return found
+
+
+def days_of(connection: sa.Connection, source: str, user_id: str) -> list[str]:
+    """The partitions (``YYYY-MM-DD``) in which a user has sessions."""
+    mine = (sessions.c.source == source) & (sessions.c.user_id == user_id)
+    return [day.isoformat() for day in connection.execute(sa.select(sessions.c.partition).where(mine)).scalars()]
+
+
+def months_of(connection: sa.Connection, source: str, user_id: str) -> list[str]:
+    """The months (``YYYY-MM``) of which a user has average stats."""
+    mine = (documents.c.source == source) & (documents.c.user_id == user_id)
+    query = sa.select(documents.c.document_id).where(mine, documents.c.document == AVERAGE_STATS)
+    return list(connection.execute(query).scalars())
 
 
 def put_documents(connection: sa.Connection, rows: Iterable[LedgerDocument]) -> None:

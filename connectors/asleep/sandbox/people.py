@@ -63,14 +63,14 @@ def newcomer(seed: int, index: int, now: datetime) -> Person:
     return _person(seed, index, _user_id(stream(seed, index, "newcomer"), now))
 
 
-def metadata_of(seed: int, index: int, year: int = 2020) -> Metadata | None:
+def metadata_of(seed: int, index: int) -> Metadata | None:
     """What the app told the vendor about a person; every seventh told nothing, a few left something out."""
     if index % 7 == 6:
         return None
     rng = stream(seed, index, "metadata")
     gender = rng.choices(GENDERS, (46, 46, 3, 2, 3))[0]
     facts: Metadata = {
-        "birth_year": year - rng.randint(18, 75),
+        "birth_year": rng.randint(1945, 2004),
         "birth_month": rng.randint(1, 12),
         "birth_day": rng.randint(1, 28),
         "gender": gender,

@@ -1,32 +1,18 @@
-"""Worlds with a fixed clock, and HTTP clients of sandboxes that really listen on loopback."""
+"""The default world at a fixed time, served once for tests that read, and on demand for tests that change it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
-from connectors.asleep.sandbox import World, running
-
-NOW = datetime(2026, 11, 22, 6, 0, 0, tzinfo=UTC)
-NOBODY = "G-20200101000000-abcdefghijklmnopqrst"
-"""A well-formed id no world gives out."""
-
-
-@contextmanager
-def vendor_of(world: World) -> Iterator[httpx.Client]:
-    """A client with the right key for a sandbox that serves ``world``."""
-    with (
-        running(world) as base_url,
-        httpx.Client(base_url=base_url, headers={"x-api-key": world.api_key}, trust_env=False) as client,
-    ):
-        yield client
+from connectors.asleep.sandbox import World
+from tests.connectors.asleep.sandbox.clients import NOW, vendor_of
 
 
 @pytest.fixture(scope="package")
 def world() -> World:
-    """The default world at a fixed time, for tests that only read."""
+    """The default world, for tests that only read."""
     return World(now=NOW)
 
 
@@ -38,7 +24,7 @@ def vendor(world: World) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def serving() -> Iterator[Callable[[World], httpx.Client]]:
+def serve_world() -> Iterator[Callable[[World], httpx.Client]]:
     """Serves a world of the test's own, which it may change."""
     with ExitStack() as stack:
         yield lambda world: stack.enter_context(vendor_of(world))

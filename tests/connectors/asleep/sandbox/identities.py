@@ -135,7 +135,7 @@ def breath_fills_the_period_and_ratios_add_up(r: Result) -> bool:
         return True
     filled = stat["time_in_stable_breath"] + stat["time_in_unstable_breath"] == stat["time_in_sleep_period"]
     ratios = stat["stable_breath_ratio"] + stat["unstable_breath_ratio"]
-    return filled and (stat["time_in_sleep_period"] == 0 or _near(ratios, 1, 0.01))
+    return bool(filled) and (stat["time_in_sleep_period"] == 0 or _near(ratios, 1, 0.01))
 
 
 def durations_are_whole_epochs(r: Result) -> bool:
@@ -153,22 +153,22 @@ def awakenings_are_wake_blocks(r: Result) -> bool:
     blocks = [30 * len(list(group)) for stage, group in groupby(_period(r)) if stage == 0]
     counted = stat["waso_count"] == len(blocks) and stat["longest_waso"] == max(blocks, default=0)
     within = stat["longest_waso"] <= stat["time_in_wake"]
-    return counted and within and (stat["waso_count"] >= 1) == (stat["time_in_wake"] > 0)
+    return bool(counted and within) and (stat["waso_count"] >= 1) == (stat["time_in_wake"] > 0)
 
 
 def some_stage_comes_at_onset(r: Result) -> bool:
     latencies = [r["stat"][f"{stage}_latency"] for stage in ("light", "deep", "rem")]
     known = [latency for latency in latencies if latency is not None]
-    return min(known) == 0 if known else r["stat"]["time_in_sleep"] == 0
+    return bool(min(known) == 0 if known else r["stat"]["time_in_sleep"] == 0)
 
 
 def cycle_times_are_one_more_than_cycles(r: Result) -> bool:
     count = r["stat"]["sleep_cycle_count"]
-    return len(r["stat"]["sleep_cycle_time"]) == (count + 1 if count else 0)
+    return len(r["stat"]["sleep_cycle_time"]) == (int(count) + 1 if count else 0)
 
 
 def cycle_length_is_null_without_cycles(r: Result) -> bool:
-    return (r["stat"]["sleep_cycle"] is None) == (r["stat"]["sleep_cycle_count"] == 0)
+    return (r["stat"]["sleep_cycle"] is None) is (r["stat"]["sleep_cycle_count"] == 0)
 
 
 def moments_are_in_order(r: Result) -> bool:

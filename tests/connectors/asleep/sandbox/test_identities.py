@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from connectors.asleep.sandbox import World
-from tests.connectors.asleep.sandbox.conftest import NOW, vendor_of
+from tests.connectors.asleep.sandbox.clients import NOW, vendor_of
 from tests.connectors.asleep.sandbox.identities import IDENTITIES, Result
 
 ZONES = ("UTC", "Asia/Seoul", "Australia/Lord_Howe")

@@ -1,0 +1,73 @@
+"""What commands share at the terminal: tables, dates, opening the home. No command lives here."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import typer
+
+from connectors.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from connectors.home import Home
+    from pipelines.settings import Settings
+
+EXIT_INCOMPLETE = 3
+"""Done, but something is quarantined or a user failed."""
+
+
+def parse_date(text: str | None, option: str) -> date | None:
+    """A date from the command line. Raises: WrongUsage."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongUsage(f"{option}: not a date like 2026-11-22.") from None
+
+
+def check_range(first: date, last: date) -> None:
+    """Refuse reversed dates and dates before any data can be. Raises: WrongUsage."""
+    if first > last:
+        raise WrongUsage(f"--from {first} is after --to {last}: swap them.")
+    if first.year < 2020:
+        raise WrongUsage("--from is before 2020-01-01, the first day Nightshift keeps.")
+
+
+def open_settings_and_home() -> "tuple[Settings, Home]":
+    """The settings of the environment and their home. Raises: WrongUsage."""
+    from pipelines.resources import open_home
+    from pipelines.settings import load_settings
+
+    settings = load_settings()
+    return settings, open_home(settings)
+
+
+def print_table(headings: "Sequence[str]", rows: "Iterable[Sequence[object]]", title: str | None = None) -> None:
+    """A plain table on stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console()
+    # A file or a pipe has no width to fit into, so nothing is cut there.
+    widest = console.measure(table, options=console.options.update(width=10_000)).maximum
+    console.print(table, width=None if console.is_terminal else widest, crop=False)
+
+
+def say(text: str = "") -> None:
+    """A line on stdout."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """A line on stderr, for what is not the result."""
+    typer.echo(text, err=True)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,196 @@
+"""``nightshift demo``: from nothing to a night's sleep in every layer, against the simulator, in a home of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connectors.errors import NightshiftError, WrongUsage
+from pipelines.command.console import print_table, say
+from pipelines.command.sandbox import DEFAULT_KEY
+from schemas.asleep import ASLEEP
+
+if TYPE_CHECKING:
+    from connectors.home import Home
+    from pipelines.settings import Settings
+
+MARKER = ".nightshift-demo"
+REQUESTS_PER_SECOND = 1_000
+QUESTION = """\
+select stage, round(sum(epochs) * 30 / 3600.0, 1) as hours, count(distinct session_id) as sessions
+from sleep_stage_intervals group by stage order by hours desc"""
+
+
+class SandboxFailed(NightshiftError):
+    """The simulator did not start, or its truth is not what the pipeline made."""
+
+
+def demo(
+    users: Annotated[int, typer.Option(min=1, max=1_000, help="Users in the simulated world.")] = 24,
+    nights: Annotated[int, typer.Option(min=1, max=365, help="Nights each of them has slept.")] = 30,
+    seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 1,
+) -> None:
+    """Run the whole pipeline over HTTP against the simulator and show what came out. Needs no key."""
+    began = time.monotonic()
+    root = fresh_demo_home()
+    with sandbox_process(users, nights, seed) as base_url:
+        say(f"Sandbox: {users} users × {nights} nights at {base_url}")
+        settings, home = _open(root, base_url)
+        _import_roster(home, base_url)
+        summary = _sync(settings, home)
+        sessions_equal = check_truth(settings, home, base_url)
+    _show(settings, home, summary)
+    shown = _shown(root)
+    say(f"Everything equals the sandbox's truth: {sessions_equal} sessions, every figure.")
+    say(f"That took {time.monotonic() - began:.0f} s. What next:")
+    say(f"  files  {shown}/lake (Parquet), {shown}/fhir (NDJSON), {shown}/warehouse.duckdb")
+    say(f"  ask    NIGHTSHIFT_HOME={shown} .venv/bin/nightshift sql 'from sleep_sessions limit 5'")
+    say(f"  look   NIGHTSHIFT_HOME={shown} make dev    (the Dagster UI, http://127.0.0.1:3000)")
+
+
+def fresh_demo_home() -> Path:
+    """An empty demo home; what a former demo left there is removed, anything else is not touched.
+
+    Raises: WrongUsage.
+    """
+    home = os.environ.get("NIGHTSHIFT_HOME")
+    root = Path(home) / "demo" if home else Path("data-demo")
+    if root.exists() and any(root.iterdir()):
+        if not (root / MARKER).exists():
+            raise WrongUsage(f"{_shown(root)} holds something else than a demo: move it away, or set NIGHTSHIFT_HOME.")
+        shutil.rmtree(root)
+    return root.resolve()
+
+
+@contextmanager
+def sandbox_process(users: int, nights: int, seed: int) -> Iterator[str]:
+    """The simulator in a process of its own; gives its base URL. Raises: SandboxFailed."""
+    world = ["--users", str(users), "--nights", str(nights), "--seed", str(seed), "--key", DEFAULT_KEY]
+    command = [sys.executable, "-m", "pipelines.command.main", "sandbox", "--port", "0", *world]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
+        try:
+            first_line = process.stdout.readline() if process.stdout else ""
+            if " at " not in first_line:
+                raise SandboxFailed("The sandbox did not start: run `nightshift sandbox` to see why.")
+            yield first_line.strip().rpartition(" at ")[2]
+        finally:
+            process.terminate()
+
+
+def check_truth(settings: "Settings", home: "Home", base_url: str) -> int:
+    """Compare the warehouse with what the simulator knows; gives the number of sessions compared.
+
+    Raises: SandboxFailed if a session is missing, doubled or different.
+    """
+    from pipelines.command.truth import differences, expected_sessions
+    from pipelines.resources import open_warehouse
+
+    expected = expected_sessions(fetch_json(f"{base_url}/_control/truth"))
+    with open_warehouse(settings, home).read() as connection:
+        relation = connection.execute("select * from sleep_sessions")
+        names = [column[0] for column in relation.description or []]
+        found = [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+    wrong = differences(expected, found)
+    if wrong:
+        raise SandboxFailed(f"{len(wrong)} figure(s) differ from the sandbox's truth, first in {wrong[0]}.")
+    return len(expected)
+
+
+def fetch_json(url: str) -> Any:
+    """A JSON answer of the simulator's control."""
+    return json.loads(_fetch(url))
+
+
+def _fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the simulator on loopback
+        body: bytes = answer.read()
+    return body
+
+
+def _open(root: Path, base_url: str) -> "tuple[Settings, Home]":
+    from pipelines.resources import open_home
+    from pipelines.settings import load_settings
+
+    settings = load_settings(
+        nightshift_home=root,
+        asleep_api_key=DEFAULT_KEY,
+        asleep_base_url=base_url,
+        asleep_requests_per_second=REQUESTS_PER_SECOND,
+        nightshift_state_url=None,
+        nightshift_warehouse_url=None,
+    )
+    home = open_home(settings)
+    (root / MARKER).touch()
+    return settings, home
+
+
+def _import_roster(home: "Home", base_url: str) -> None:
+    from assets.builds import mark_users_dirty
+    from connectors.state.roster import put_users, read_roster_csv
+
+    file = home.root / "roster.csv"
+    file.write_bytes(_fetch(f"{base_url}/_control/users.csv"))
+    with home.state.write() as connection:
+        put_users(connection, read_roster_csv(file, ASLEEP))
+        mark_users_dirty(connection)
+
+
+def _sync(settings: "Settings", home: "Home") -> dict[str, Any]:
+    from datetime import timedelta
+
+    from pipelines.command.sync import run_sync
+    from schemas.nights import utc_date
+
+    today = utc_date(home.clock())
+    first = today - timedelta(days=settings.nightshift_lookback_days + 365)
+    return run_sync(settings, home, lambda runner: runner.pull(first, today))
+
+
+def _show(settings: "Settings", home: "Home", summary: dict[str, Any]) -> None:
+    from pipelines.command.hypnogram import draw_hypnogram
+    from pipelines.command.sync import summary_lines
+    from pipelines.resources import open_warehouse
+
+    for line in summary_lines(summary):
+        say(line)
+    with open_warehouse(settings, home).read() as connection:
+        night = connection.execute(
+            "select h.sleep_stages, s.start_time, s.timezone, s.night_of, s.total_sleep_time_s, s.sleep_efficiency "
+            "from sleep_hypnograms h join sleep_sessions s using (source, user_id, session_id) "
+            "where s.sleep_cycles >= 4 order by s.start_time desc, s.session_id limit 1"
+        ).fetchone()
+        tables = [
+            (name, (connection.execute(f"select count(*) from {name}").fetchone() or (0,))[0])  # noqa: S608 - ours
+            for (name,) in connection.execute(
+                "select table_name from information_schema.tables order by table_name"
+            ).fetchall()
+        ]
+        answer = connection.execute(QUESTION)
+        columns = [column[0] for column in answer.description or []]
+        rows = answer.fetchall()
+    if night:
+        stages, start, zone, night_of, asleep_s, efficiency = night
+        hours, minutes = divmod(asleep_s // 60, 60)
+        say(f"\nThe night of {night_of} in {zone}: {hours} h {minutes:02} min asleep, efficiency {efficiency:.0%}\n")
+        for line in draw_hypnogram(stages, start, zone):
+            say(line)
+    say()
+    print_table(["table", "rows"], tables, title="In the warehouse")
+    say(QUESTION)
+    print_table(columns, rows)
+
+
+def _shown(root: Path) -> str:
+    try:
+        return str(root.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(root)

@@ -1,0 +1,29 @@
+"""``nightshift sandbox``: the vendor simulator on its own."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.command.console import say
+
+DEFAULT_KEY = "sandbox-key"
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8765,
+    users: Annotated[int, typer.Option(min=0, max=100_000, help="Users in the world.")] = 24,
+    nights: Annotated[int, typer.Option(min=0, max=3_660, help="Nights each user has slept, ending now.")] = 30,
+    seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 1,
+    key: Annotated[str, typer.Option(help="The API key the simulator accepts.")] = DEFAULT_KEY,
+) -> None:
+    """Run the Asleep simulator until interrupted. No data of real people, no key of a real account."""
+    from connectors.asleep.sandbox.server import serve
+    from connectors.asleep.sandbox.world import World
+
+    def ready(base_url: str) -> None:
+        say(f"Asleep sandbox at {base_url}")
+        say(f"  export ASLEEP_BASE_URL={base_url} ASLEEP_API_KEY={key}")
+        say(f"  roster:   {base_url}/_control/users.csv")
+        say(f"  controls: {base_url}/_control")
+
+    serve(World(users=users, nights=nights, seed=seed, api_key=key), "127.0.0.1", port, ready)

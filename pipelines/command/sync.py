@@ -1,0 +1,156 @@
+"""``nightshift sync`` and ``nightshift backfill``: pull, then build what changed."""
+
+import json
+import time
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connectors.errors import WrongUsage
+from pipelines.command.console import (
+    EXIT_INCOMPLETE,
+    check_range,
+    note,
+    open_settings_and_home,
+    parse_date,
+    say,
+)
+from schemas.asleep import ASLEEP
+from schemas.nights import utc_date
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.home import Home
+    from pipelines.runs import Runner
+    from pipelines.settings import Settings
+
+From = Annotated[str | None, typer.Option("--from", help="First UTC start date, YYYY-MM-DD.")]
+To = Annotated[str | None, typer.Option("--to", help="Last UTC start date, inclusive; default today.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+NewVendor = Annotated[
+    bool, typer.Option("--new-vendor", help="Accept another address or key of the same Asleep account.")
+]
+
+
+def sync(
+    first: From = None,
+    last: To = None,
+    as_json: Json = False,
+    new_vendor: NewVendor = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Ask only the users whom the last pull did not get.")
+    ] = False,
+) -> None:
+    """Pull what is new or changed and build it. Run it again after any failure: nothing is lost or doubled."""
+    settings, home = open_settings_and_home()
+    today = utc_date(home.clock())
+    end = parse_date(last, "--to") or today
+    start = parse_date(first, "--from") or min(end, today - timedelta(days=settings.nightshift_lookback_days))
+    check_range(start, end)
+    summary = run_sync(
+        settings, home, lambda runner: runner.pull(start, end, only_unpulled=unfinished), new_vendor=new_vendor
+    )
+    report_and_exit(summary, as_json)
+
+
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First UTC start date, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last UTC start date, inclusive.")],
+    as_json: Json = False,
+    new_vendor: NewVendor = False,
+) -> None:
+    """Pull and build a range of dates, in runs of up to 90 days, as the UI does it."""
+    settings, home = open_settings_and_home()
+    start, end = _required_date(first, "--from"), _required_date(last, "--to")
+    check_range(start, end)
+    summary = run_sync(settings, home, lambda runner: runner.backfill(start, end), new_vendor=new_vendor)
+    report_and_exit(summary, as_json)
+
+
+def run_sync(
+    settings: "Settings", home: "Home", pull: "Callable[[Runner], None]", *, new_vendor: bool = False
+) -> dict[str, Any]:
+    """Pull as told, build what is dirty, and sum up in the shape of ``sync --json``. Raises: NightshiftError."""
+    from connectors.logs import open_log
+    from connectors.state.quarantine import count_quarantined
+    from connectors.state.roster import list_users
+    from connectors.state.vendor import check_vendor, forget_vendor
+    from pipelines.command.progress import PullProgress
+    from pipelines.resources import asleep_connection
+
+    began = time.monotonic()
+    account = asleep_connection(settings, home).account()
+    if new_vendor:
+        forget_vendor(home.state, ASLEEP)
+    check_vendor(home.state, account)
+    with home.state.read() as connection:
+        if not list_users(connection, ASLEEP):
+            note("The roster is empty, so there is nobody to pull: nightshift users import FILE.csv")
+    from pipelines.runs import open_runner
+
+    with PullProgress() as progress, open_runner(home, settings, progress) as runner:
+        try:
+            pull(runner)
+        finally:
+            runner.drain()
+    with home.state.read() as connection:
+        quarantined = count_quarantined(connection)
+    calls, counts = runner.watched.calls, runner.watched.report.counts
+    summary: dict[str, Any] = {
+        "calls": {
+            **{endpoint: calls.by_endpoint[endpoint] for endpoint in ("list", "detail", "stats", "user")},
+            "retries": calls.retries,
+        },
+        "sessions": {name: getattr(counts, name) for name in counts.__slots__},
+        "partitions_written": runner.files,
+        "quarantined": quarantined,
+        "failed_users": runner.watched.report.failed.total(),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    open_log(home.logs).info(
+        "sync.ended",
+        calls=sum(calls.by_endpoint.values()),
+        retries=calls.retries,
+        files=runner.files,
+        quarantined=quarantined,
+        failed_users=summary["failed_users"],
+        seconds=summary["seconds"],
+        **summary["sessions"],
+    )
+    return summary
+
+
+def report_and_exit(summary: dict[str, Any], as_json: bool) -> None:
+    """Print the summary and leave with 0, or with 3 if something is quarantined or a user failed."""
+    if as_json:
+        say(json.dumps(summary))
+    else:
+        for line in summary_lines(summary):
+            say(line)
+    if summary["quarantined"] or summary["failed_users"]:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The summary in words."""
+    sessions, calls = summary["sessions"], summary["calls"]
+    lines = [
+        "Sessions: " + ", ".join(f"{count} {name}" for name, count in sessions.items()) + ".",
+        f"Calls: {calls['list']} list, {calls['detail']} detail, {calls['stats']} stats, {calls['user']} user "
+        f"({calls['retries']} retries). Lake files written: {summary['partitions_written']}. "
+        f"{summary['seconds']:.1f} s.",
+    ]
+    if summary["quarantined"]:
+        lines.append(f"{summary['quarantined']} document(s) in quarantine: nightshift quarantine list")
+    if summary["failed_users"]:
+        lines.append(f"{summary['failed_users']} user(s) could not be pulled: nightshift sync --unfinished")
+    return lines
+
+
+def _required_date(text: str, option: str) -> date:
+    parsed = parse_date(text, option)
+    if parsed is None:
+        raise WrongUsage(f"{option} is missing.")
+    return parsed

@@ -1,0 +1,25 @@
+"""``nightshift vendor``: what concerns the account at the vendor."""
+
+import typer
+
+from pipelines.command.console import open_settings_and_home, say
+from schemas.asleep import ASLEEP
+
+app = typer.Typer(help="The account at the vendor.", no_args_is_help=True)
+
+
+@app.callback()
+def _vendor() -> None:
+    """The account at the vendor."""
+
+
+@app.command("rotate-key")
+def rotate_key() -> None:
+    """Accept the key that is now in ASLEEP_API_KEY as a new key of the same account."""
+    from connectors.state.vendor import forget_vendor
+    from pipelines.resources import asleep_connection
+
+    settings, home = open_settings_and_home()
+    asleep_connection(settings, home).account()
+    forget_vendor(home.state, ASLEEP)
+    say("The next sync remembers the new key.")

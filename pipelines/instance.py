@@ -1,0 +1,75 @@
+"""The Dagster instance of a home: its configuration file, opening it, and telling runs that died with their process.
+
+Compute logs are off: what steps print could hold anything, and the event log says what matters.
+"""
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from connectors.home import Home
+from connectors.lake.publish import is_running, publish
+
+PID_TAG = "nightshift/pid"
+HOST_TAG = "nightshift/host"
+
+DAGSTER_YAML = b"""\
+# Written by nightshift; change settings of ours in .env instead.
+telemetry:
+  enabled: false
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+run_retries:
+  enabled: true
+  max_retries: 0
+retention:
+  schedule:
+    purge_after_days: 90
+  sensor:
+    purge_after_days:
+      skipped: 7
+      failure: 30
+      success: -1
+"""
+
+
+def prepare_dagster_home(home: Home) -> None:
+    """Write ``dagster.yaml`` and point DAGSTER_HOME of this process, and of those it starts, at the home."""
+    publish(home.dagster / "dagster.yaml", DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+
+
+@contextmanager
+def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    """The instance of this home, with runs of killed commands marked as failed."""
+    prepare_dagster_home(home)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        with dg.DagsterInstance.get() as instance:
+            fail_dead_runs(instance)
+            yield instance
+
+
+def own_process_tags() -> dict[str, str]:
+    """Tags that tell which process executes a run."""
+    return {PID_TAG: str(os.getpid()), HOST_TAG: socket.gethostname()}
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> int:
+    """Mark runs that a command of this machine began and did not live to end; the number of them."""
+    unfinished = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()}
+    )
+    dead = [run for run in instance.get_runs(unfinished) if not is_running(int(run.tags.get(PID_TAG, 0)))]
+    for run in dead:
+        instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine restarted.")
+    return len(dead)

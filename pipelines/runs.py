@@ -1,0 +1,129 @@
+"""Running jobs in this process, on the home's own Dagster instance, so that the UI shows what the command line did."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import dagster as dg
+
+from assets.raw.documents import ONLY_UNPULLED_TAG, PullObserver
+from assets.raw.pull import PullReport
+from assets.raw.user_pull import SessionCounts
+from connectors.home import Home
+from connectors.http import Calls
+from connectors.lake.publish import sweep_temporaries
+from connectors.state.dirty import list_dirty
+from pipelines.definitions import build_defs
+from pipelines.dirty_runs import LONGEST_RANGE, RANGE_END, RANGE_START, BuildRun, runs_for
+from pipelines.instance import dagster_instance, own_process_tags
+from pipelines.jobs import backfill, nightly
+from pipelines.settings import Settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+LAKE_LAYER = "lake"
+
+
+class Watched:
+    """Hands everything on to another observer and remembers how the pulls ended."""
+
+    def __init__(self, observer: PullObserver) -> None:
+        self._observer = observer
+        self.report = PullReport()
+        self.calls = Calls()
+
+    def users(self, total: int) -> None:
+        """The pull begins."""
+        self._observer.users(total)
+
+    def user_done(self, counts: SessionCounts) -> None:
+        """One more user."""
+        self._observer.user_done(counts)
+
+    def call(self, endpoint: str) -> None:
+        """One more request."""
+        self._observer.call(endpoint)
+
+    def ended(self, report: PullReport | None, calls: Calls) -> None:
+        """A pull is over: count it in."""
+        self.calls.by_endpoint.update(calls.by_endpoint)
+        self.calls.retries += calls.retries
+        if report is not None:
+            self.report.users = max(self.report.users, report.users)
+            self.report.counts.add(report.counts)
+            self.report.documents += report.documents
+            self.report.failed.update(report.failed)
+        self._observer.ended(report, calls)
+
+
+@dataclass
+class Runner:
+    """Jobs of one home, run one after the other in this process; ``files`` counts lake files replaced."""
+
+    home: Home
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    watched: Watched
+    files: int = 0
+    ranges: list[BuildRun] = field(default_factory=list)
+
+    def pull(self, first: date, last: date, *, only_unpulled: bool = False) -> None:
+        """Run the nightly job over inclusive UTC start dates.
+
+        Raises: what stopped the pull; users who failed alone are in ``watched.report``.
+        """
+        tags = {ONLY_UNPULLED_TAG: "true"} if only_unpulled else {}
+        self._run_pull(nightly.name, first, last, tags)
+
+    def backfill(self, first: date, last: date) -> None:
+        """Run the backfill job in ranges of at most ``LONGEST_RANGE`` days. Raises: as ``pull``."""
+        for start, end in _ranges(first, last):
+            self._run_pull(backfill.name, start, end, {})
+
+    def drain(self) -> None:
+        """Build every dirty partition, until none is left or the rest is being built by others."""
+        before: list[BuildRun] = []
+        while (runs := self._dirty_runs()) and runs != before:
+            for run in runs:
+                self._run(run.job, run.tags)
+            self.ranges += runs
+            before = runs
+
+    def _dirty_runs(self) -> list[BuildRun]:
+        with self.home.state.read() as connection:
+            return runs_for(list_dirty(connection))
+
+    def _run_pull(self, job: str, first: date, last: date, tags: dict[str, str]) -> None:
+        try:
+            self._run(job, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat(), **tags})
+        except dg.DagsterError:
+            if self.watched.report.complete:
+                raise
+
+    def _run(self, job: str, tags: dict[str, str]) -> None:
+        result = self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags={**tags, **own_process_tags()}, run_config=QUIET
+        )
+        replaced = {
+            event.step_key: event.step_materialization_data.materialization.metadata
+            for event in result.all_events
+            if event.is_step_materialization and event.asset_key and event.asset_key.path[0] == LAKE_LAYER
+        }
+        self.files += sum(int(str(metadata["files_replaced"].value)) for metadata in replaced.values())
+
+
+@contextmanager
+def open_runner(home: Home, settings: Settings, observer: PullObserver) -> Iterator[Runner]:
+    """A runner on this home's instance; clears away what a killed run left half written."""
+    for folder in ("raw", "lake", "fhir"):
+        sweep_temporaries(home.root / folder)
+    watched = Watched(observer)
+    with dagster_instance(home) as instance:
+        yield Runner(home, build_defs(settings, home=home, observer=watched), instance, watched)
+
+
+def _ranges(first: date, last: date) -> Iterable[tuple[date, date]]:
+    while first <= last:
+        end = min(last, first + timedelta(days=LONGEST_RANGE - 1))
+        yield first, end
+        first = end + timedelta(days=1)

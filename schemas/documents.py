@@ -1,0 +1,5 @@
+"""The kinds of raw documents, as they stand in paths and in state."""
+
+SESSION = "session"
+AVERAGE_STATS = "average_stats"
+USER = "user"
