@@ -55,14 +55,17 @@ class Calls:
 
 @dataclass(frozen=True)
 class Call:
-    """One request. ``repeatable`` says that running it twice does no harm. Only ``endpoint`` may be shown."""
+    """One request; ``body`` is a JSON document. ``repeatable`` says that running it twice does no harm.
+
+    Only ``endpoint`` and ``method`` may be shown.
+    """
 
     endpoint: str
     method: str
     path: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: bytes | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
 
 
@@ -217,10 +220,11 @@ class Host:
             self._on_call(endpoint)
 
     async def _send(self, call: Call, attempt: int) -> Reply:
+        kind = {} if call.body is None else {"content-type": "application/json"}
         try:
             async with asyncio.timeout(ANSWER_S):
                 response = await self._client.request(
-                    call.method, call.path, headers=call.headers, params=call.params, content=call.content
+                    call.method, call.path, headers={**kind, **call.headers}, params=call.params, content=call.body
                 )
         except _TRANSPORT_ERRORS as error:
             reason, may_have_run = _diagnosis(error)
@@ -302,7 +306,7 @@ def _parsed(base_url: str, setting: str) -> httpx.URL:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, UnicodeError):
         url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         raise WrongUsage(f"{setting} is not an address such as https://api.example.com: correct it.")
     return url
 

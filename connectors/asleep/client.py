@@ -110,8 +110,8 @@ class AsleepClient:
 
         Not asked again when the vendor may have made the user already.
         """
-        content = None if metadata is None else _metadata_body(metadata)
-        call = Call("create_user", "POST", "/ai/v1/users", headers=_JSON, content=content, repeatable=False)
+        body = None if metadata is None else _metadata_body(metadata)
+        call = Call("create_user", "POST", "/ai/v1/users", body=body, repeatable=False)
         return (await self._document(call, CreatedUser)).result().user_id
 
     async def get_user(self, user_id: str) -> Answer[User]:
@@ -120,8 +120,7 @@ class AsleepClient:
 
     async def update_user(self, user_id: str, metadata: UserMetadata | None) -> Answer[UpdatedUser]:
         """PUT /ai/v1/users/{user_id}: replace the user's metadata."""
-        content = _metadata_body(metadata)
-        call = Call("update_user", "PUT", _user_path(user_id), headers=_JSON, content=content)
+        call = Call("update_user", "PUT", _user_path(user_id), body=_metadata_body(metadata))
         return await self._document(call, UpdatedUser)
 
     async def delete_user(self, user_id: str) -> bool:
@@ -206,9 +205,6 @@ def split_period(start: date, end: date, days: int = STATS_DAYS) -> list[tuple[d
     length = (end - start).days + 1
     firsts = [start + timedelta(days=skipped) for skipped in range(0, length, days)]
     return [(first, min(end, first + timedelta(days=days - 1))) for first in firsts]
-
-
-_JSON = {"content-type": "application/json"}
 
 
 def _answer(reply: Reply, shape: type[T]) -> Answer[T]:

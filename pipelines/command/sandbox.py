@@ -1,9 +1,11 @@
 """``nightshift sandbox``: the vendor simulator on its own."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from connectors.errors import WrongUsage
 from pipelines.command.console import say
 
 DEFAULT_KEY = "sandbox-key"
@@ -15,10 +17,15 @@ def sandbox(
     nights: Annotated[int, typer.Option(min=0, max=3_660, help="Nights each user has slept, ending now.")] = 30,
     seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 1,
     key: Annotated[str, typer.Option(help="The API key the simulator accepts.")] = DEFAULT_KEY,
+    now: Annotated[
+        str | None, typer.Option(help="The world's time, such as 2026-11-22T06:00:00Z; default now.")
+    ] = None,
 ) -> None:
     """Run the Asleep simulator until interrupted. No data of real people, no key of a real account."""
     from connectors.asleep.sandbox.server import serve
     from connectors.asleep.sandbox.world import World
+
+    moment = _moment(now) if now else None
 
     def ready(base_url: str) -> None:
         say(f"Asleep sandbox at {base_url}")
@@ -26,4 +33,14 @@ def sandbox(
         say(f"  roster:   {base_url}/_control/users.csv")
         say(f"  controls: {base_url}/_control")
 
-    serve(World(users=users, nights=nights, seed=seed, api_key=key), "127.0.0.1", port, ready)
+    serve(World(users=users, nights=nights, seed=seed, api_key=key, now=moment), "127.0.0.1", port, ready)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise WrongUsage("--now: not a time with an offset, such as 2026-11-22T06:00:00Z.")
+    return moment

@@ -131,8 +131,8 @@ def _slept(plan: Plan, start: datetime, end: datetime) -> Plan:
 def _wall_clock(rng: Random, person: Person, day: date, after_noon: timedelta) -> datetime:
     """UTC instant of a local clock time, at an odd second; a time the clock jumps over counts from before the jump."""
     local = datetime.combine(day, time(12)) + timedelta(minutes=after_noon // timedelta(minutes=1))
-    aware = local.replace(second=odd_second(rng), tzinfo=UTC)
-    return aware.astimezone(UTC) if True else aware
+    aware = local.replace(second=odd_second(rng), tzinfo=ZoneInfo(person.timezone))
+    return aware.astimezone(UTC)
 
 
 def _partial_chunk(rng: Random, duration: timedelta) -> timedelta:

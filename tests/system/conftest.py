@@ -1,0 +1,123 @@
+"""What the system tests share: a small world in its own process, a warm process for syncs, homes and their pictures."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from assets.builds import mark_users_dirty
+from connectors.home import Home
+from connectors.state.roster import put_users, read_roster_csv
+from tests.system.worlds import KEY, NOW, control, sandbox
+
+NEUTRAL = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTSHIFT_", "ASLEEP_"))}
+
+
+@dataclass
+class Outcome:
+    """How a child ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The summary of a sync."""
+        parsed: dict[str, Any] = json.loads(self.out)
+        return parsed
+
+
+class WarmProcess:
+    """Talks to ``tests.system.warm``."""
+
+    def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+
+    def sync(self, root: Path, base_url: str, *, key: str = KEY, failpoint: str = "", now: datetime = NOW) -> Outcome:
+        """Sync a home in a fresh child; a failpoint kills it with status -9."""
+        out, err = self._folder / "out", self._folder / "err"
+        task = {
+            "env": {
+                "NIGHTSHIFT_HOME": str(root),
+                "ASLEEP_BASE_URL": base_url,
+                "ASLEEP_API_KEY": key,
+                "ASLEEP_REQUESTS_PER_SECOND": "2000",
+                "NIGHTSHIFT_PSEUDONYM_KEY": "the same pseudonyms in every home",
+                "NIGHTSHIFT_FAILPOINT": failpoint,
+            },
+            "now": now.isoformat(),
+            "first": (now.date() - timedelta(days=10)).isoformat(),
+            "last": now.date().isoformat(),
+            "out": str(out),
+            "err": str(err),
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(task) + "\n")
+        self._process.stdin.flush()
+        status = json.loads(self._process.stdout.readline())
+        return Outcome(status, out.read_text(), err.read_text())
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
+    """The warm process of this worker."""
+    command = [sys.executable, "-m", "tests.system.warm"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=NEUTRAL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield WarmProcess(process, tmp_path_factory.mktemp("warm"))
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def small_world() -> Iterator[str]:
+    """Three users, four nights each; tests must not change it."""
+    with sandbox(users=3, nights=4) as base_url:
+        yield base_url
+
+
+def new_home(root: Path, base_url: str, org: str = "default") -> Path:
+    """A home whose roster is everybody in the world."""
+    home = Home(root)
+    home.prepare()
+    roster = root.parent / f"{root.name}-roster.csv"
+    lines = control(base_url, "users.csv").splitlines()
+    roster.write_text("\n".join([lines[0] + ",org", *(f"{line},{org}" for line in lines[1:])]))
+    with home.state.write() as connection:
+        put_users(connection, read_roster_csv(roster, "asleep"))
+        mark_users_dirty(connection)
+    home.state.close()
+    return root
+
+
+def published_files(root: Path) -> dict[str, bytes]:
+    """Every object of raw, lake and fhir with its bytes, and whatever was left half written."""
+    folders = ("raw", "lake", "fhir")
+    files = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def touched_files(root: Path) -> dict[str, tuple[int, int]]:
+    """Inode and time of change of every object, the warehouse included."""
+    paths = [root / name for name in published_files(root)] + [root / "warehouse.duckdb"]
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+
+def warehouse_rows(root: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of the warehouse, in order."""
+    with duckdb.connect(root / "warehouse.duckdb", read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {name: connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names}  # noqa: S608

@@ -1,0 +1,46 @@
+"""A run that is killed between any two writes and started again ends as one that was not killed."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import WarmProcess, new_home, published_files, warehouse_rows
+
+FAILPOINTS = [
+    "publish.written:2",
+    "publish.renamed:1",
+    "raw.appended:3",
+    "pull.raw_durable",
+    "pull.before_commit",
+    "pull.committed",
+    "publish.written:20",
+    "lake.replaced:1",
+    "lake.replaced:9",
+    "build.built:2",
+    "build.built:14",
+    "fhir.replaced:2",
+    "warehouse.loaded:1",
+    "warehouse.renamed:2",
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(warm: WarmProcess, small_world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home filled by one run that nobody killed."""
+    root = new_home(tmp_path_factory.mktemp("undisturbed") / "home", small_world)
+    assert warm.sync(root, small_world).status == 0
+    return root
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+def test_a_killed_run_started_again_ends_with_the_same_bytes(
+    failpoint: str, warm: WarmProcess, small_world: str, undisturbed: Path, tmp_path: Path
+) -> None:
+    """Raw, lake and fhir are equal byte by byte, the warehouse row by row, and nothing half written is left."""
+    root = new_home(tmp_path / "home", small_world)
+    assert warm.sync(root, small_world, failpoint=failpoint).status == -signal.SIGKILL
+    again = warm.sync(root, small_world)
+    assert again.status == 0, again.err
+    assert published_files(root) == published_files(undisturbed)
+    assert warehouse_rows(root) == warehouse_rows(undisturbed)

@@ -1,0 +1,110 @@
+"""What a sync costs and touches: everything at first, nothing when nothing is new, then only what is new."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
+from connectors.home import Home
+from connectors.state.dirty import mark_dirty
+from pipelines.command.truth import differences, expected_sessions
+from tests.system.conftest import WarmProcess, new_home, published_files, touched_files, warehouse_rows
+from tests.system.worlds import NOW, control, sandbox
+
+
+def test_first_sync_equals_the_truth_and_the_next_one_touches_nothing(
+    warm: WarmProcess, small_world: str, tmp_path: Path
+) -> None:
+    """After a sync that made every figure right, the next costs one list call a user and changes no file."""
+    root = new_home(tmp_path / "home", small_world)
+    first = warm.sync(root, small_world)
+    assert first.status == 0, first.err
+    truth = control(small_world, "truth")
+    expected = expected_sessions(truth)
+    assert first.summary["sessions"]["new"] == len(expected)
+    assert first.summary["calls"]["detail"] == len(expected)
+    assert first.summary["sessions"]["pending"] == truth["totals"]["OPEN"] + truth["totals"]["CLOSED"]
+    assert differences(expected, _session_rows(root)) == []
+
+    before = touched_files(root)
+    second = warm.sync(root, small_world).summary
+    assert second["calls"] == {"list": 3, "detail": 0, "stats": 0, "user": 0, "retries": 0}
+    assert second["sessions"]["unchanged"] == len(expected)
+    assert (second["partitions_written"], second["quarantined"], second["failed_users"]) == (0, 0, 0)
+    assert touched_files(root) == before
+
+
+def test_a_new_night_costs_one_detail_and_one_stats_call_and_writes_one_session_partition(
+    warm: WarmProcess, tmp_path: Path
+) -> None:
+    """Only the date and the month of the new night are written."""
+    with sandbox(users=3, nights=4) as base_url:
+        root = new_home(tmp_path / "home", base_url)
+        tomorrow, later = NOW + timedelta(days=1), NOW + timedelta(days=3)
+        control(base_url, "clock", {"now": tomorrow.isoformat()})
+        assert warm.sync(root, base_url, now=tomorrow).status == 0
+        before = touched_files(root)
+        user = control(base_url, "users")[0]["user_id"]
+        (added,) = control(base_url, "nights", {"count": 1, "users": [user]})["added"]
+        night = date.fromisoformat(f"{added[:4]}-{added[4:6]}-{added[6:8]}")
+        summary = warm.sync(root, base_url, now=later).summary
+    assert summary["calls"] == {"list": 3, "detail": 1, "stats": 1, "user": 0, "retries": 0}
+    assert summary["sessions"]["new"] == 1
+    assert summary["partitions_written"] == 4
+    changed = {path for path, mark in touched_files(root).items() if before.get(path) != mark}
+    dates = {part for path in changed for part in Path(path).parts if part.startswith(("date=", "month="))}
+    # Raw keeps the month's statistics under its first day.
+    assert dates == {f"date={night}", f"month={night:%Y-%m}", f"date={night:%Y-%m}-01"}
+
+
+def test_every_partition_built_twice_is_byte_identical(warm: WarmProcess, small_world: str, tmp_path: Path) -> None:
+    """Building everything again from raw, with the files gone, gives the same bytes without asking for a session."""
+    root = new_home(tmp_path / "home", small_world)
+    assert warm.sync(root, small_world).status == 0
+    files, rows = published_files(root), warehouse_rows(root)
+    for name in files:
+        if not name.startswith("raw/"):
+            (root / name).unlink()
+    _mark_everything_dirty(root)
+    again = warm.sync(root, small_world).summary
+    assert again["calls"]["detail"] == 0
+    assert published_files(root) == files
+    assert warehouse_rows(root) == rows
+
+
+def test_fhir_files_hold_pseudonyms_only_and_one_observation_a_session(
+    warm: WarmProcess, small_world: str, tmp_path: Path
+) -> None:
+    """No id of the vendor is in any NDJSON, and every session and hypnogram has its resource."""
+    root = new_home(tmp_path / "home", small_world)
+    assert warm.sync(root, small_world).status == 0
+    lines = [json.loads(line) for path in (root / "fhir").rglob("*.ndjson") for line in path.open()]
+    types = [line["resourceType"] for line in lines]
+    sessions = [line for line in lines if line["id"].startswith("s")]
+    assert len(sessions) == len(_session_rows(root))
+    assert (types.count("Patient"), types.count("Device")) == (3, 1)
+    text = "".join(path.read_text() for path in (root / "fhir").rglob("*.ndjson"))
+    truth = control(small_world, "truth")
+    ids = [user["user_id"] for user in truth["users"]] + [s["id"] for user in truth["users"] for s in user["sessions"]]
+    assert [id for id in ids if id in text] == []
+
+
+def _session_rows(root: Path) -> list[dict[str, object]]:
+    import duckdb
+
+    with duckdb.connect(root / "warehouse.duckdb", read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        relation = connection.execute("SELECT * FROM sleep_sessions")
+        names = [column[0] for column in relation.description or []]
+        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+
+
+def _mark_everything_dirty(root: Path) -> None:
+    home = Home(root)
+    days = [day.isoformat() for day in home.raw.dates("asleep", "session")]
+    months = [f"{day:%Y-%m}" for day in home.raw.dates("asleep", "average_stats")]
+    with home.state.write() as connection:
+        mark_dirty(connection, DAILY_INPUTS, days)
+        mark_dirty(connection, MONTHLY_INPUTS, months)
+        mark_dirty(connection, USER_INPUTS, [ALL_USERS])
+    home.state.close()

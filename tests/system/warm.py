@@ -1,0 +1,58 @@
+"""A warm process that forks a child for each task, because a cold start of Dagster would cost seconds every time.
+
+Run as ``python -m tests.system.warm``: reads one JSON task a line, answers one JSON line with the child's exit status.
+A task is a sync of a home with a fixed clock; a failpoint may kill the child anywhere.
+"""
+
+import json
+import os
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import stamina
+
+from connectors.errors import NightshiftError
+from pipelines.command.sync import run_sync
+from pipelines.resources import open_home
+from pipelines.runs import open_runner  # noqa: F401 - loads Dagster and the assets before the forks
+from pipelines.settings import load_settings
+
+
+def run(task: dict[str, Any]) -> int:
+    """Do one task in this process, with output to ``out`` and ``err`` of the task; the exit code."""
+    os.environ.update(task["env"])
+    stamina.set_testing(True, attempts=2)
+    with Path(task["out"]).open("w") as out, Path(task["err"]).open("w") as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        try:
+            print(json.dumps(_sync(task)), flush=True)
+        except NightshiftError as error:
+            print(f"nightshift: {error}", file=sys.stderr, flush=True)
+            return error.exit_code
+    return 0
+
+
+def _sync(task: dict[str, Any]) -> dict[str, Any]:
+    settings = load_settings()
+    moment = datetime.fromisoformat(task["now"])
+    home = open_home(settings, clock=lambda: moment)
+    first, last = date.fromisoformat(task["first"]), date.fromisoformat(task["last"])
+    return run_sync(settings, home, lambda runner: runner.pull(first, last))
+
+
+def main() -> None:
+    """Serve tasks until the input ends."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os._exit(run(json.loads(line)))
+        _, status = os.waitpid(child, 0)
+        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
