@@ -46,9 +46,8 @@ _PLAIN_WORD = re.compile(r"[A-Za-z0-9 _.:,+-]{0,200}")
 
 def open_log(folder: Path) -> structlog.typing.FilteringBoundLogger:
     """The log of this home; lines go to ``nightshift.jsonl``."""
-    file = (folder / "nightshift.jsonl").open("a", encoding="utf-8")
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(file),
+        _LineFile(folder / "nightshift.jsonl"),
         processors=[
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -58,6 +57,19 @@ def open_log(folder: Path) -> structlog.typing.FilteringBoundLogger:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return logger
+
+
+class _LineFile:
+    """Appends each line and closes the file again, so that nothing is held open or lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def msg(self, line: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    info = warning = error = msg
 
 
 def only_allowed(_logger: object, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:

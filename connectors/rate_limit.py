@@ -37,7 +37,8 @@ class Pace:
     """The arithmetic of evenly spaced slots (GCRA): times in seconds, no file, no clock.
 
     Slots are at least ``interval_s`` apart and each is used at most ``CREDIT_S`` late, hence at most
-    ``ceil((WINDOW_S + CREDIT_S) / interval_s)`` of them fall into a window, which is within the limit.
+    ``ceil((WINDOW_S + CREDIT_S) / interval_s)`` of them fall into a window, which is within the limit. A call that
+    comes later still is paid for with a later slot.
     """
 
     interval_s: float

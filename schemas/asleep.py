@@ -4,7 +4,7 @@ Fields are those of the V3 session, the session list, average stats and the user
 stay in the raw document; states, peculiarities and patterns are plain text, because new values appear without notice.
 """
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -18,6 +18,9 @@ NO_BREATHING_STABILITY = "NO_BREATHING_STABILITY"
 """Peculiarity: the contract has no breathing analysis, every breath field is null."""
 
 ResultT = TypeVar("ResultT")
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that a column of the lake can hold (64 bits)."""
 
 
 class Envelope(msgspec.Struct, Generic[ResultT], frozen=True):
@@ -35,9 +38,9 @@ class CreatedUser(msgspec.Struct, frozen=True):
 class UserMetadata(msgspec.Struct, frozen=True):
     """Metadata of a user: height in cm, weight in kg, gender as text."""
 
-    birth_year: int | None = None
-    birth_month: int | None = None
-    birth_day: int | None = None
+    birth_year: Whole | None = None
+    birth_month: Whole | None = None
+    birth_day: Whole | None = None
     gender: str | None = None
     height: float | None = None
     weight: float | None = None
@@ -98,22 +101,22 @@ class Stat(msgspec.Struct, frozen=True):
     sleep_time: str | None = None
     wake_time: str | None = None
     sleep_index: float | None = None
-    sleep_latency: int | None = None
-    wakeup_latency: int | None = None
-    light_latency: int | None = None
-    deep_latency: int | None = None
-    rem_latency: int | None = None
-    time_in_bed: int | None = None
-    time_in_sleep_period: int | None = None
-    time_in_sleep: int | None = None
-    time_in_wake: int | None = None
-    time_in_light: int | None = None
-    time_in_deep: int | None = None
-    time_in_rem: int | None = None
-    time_in_stable_breath: int | None = None
-    time_in_unstable_breath: int | None = None
-    time_in_snoring: int | None = None
-    time_in_no_snoring: int | None = None
+    sleep_latency: Whole | None = None
+    wakeup_latency: Whole | None = None
+    light_latency: Whole | None = None
+    deep_latency: Whole | None = None
+    rem_latency: Whole | None = None
+    time_in_bed: Whole | None = None
+    time_in_sleep_period: Whole | None = None
+    time_in_sleep: Whole | None = None
+    time_in_wake: Whole | None = None
+    time_in_light: Whole | None = None
+    time_in_deep: Whole | None = None
+    time_in_rem: Whole | None = None
+    time_in_stable_breath: Whole | None = None
+    time_in_unstable_breath: Whole | None = None
+    time_in_snoring: Whole | None = None
+    time_in_no_snoring: Whole | None = None
     sleep_efficiency: float | None = None
     sleep_ratio: float | None = None
     wake_ratio: float | None = None
@@ -126,13 +129,13 @@ class Stat(msgspec.Struct, frozen=True):
     no_snoring_ratio: float | None = None
     breathing_index: float | None = None
     breathing_pattern: str | None = None
-    waso_count: int | None = None
-    longest_waso: int | None = None
-    sleep_cycle_count: int | None = None
+    waso_count: Whole | None = None
+    longest_waso: Whole | None = None
+    sleep_cycle_count: Whole | None = None
     sleep_cycle: float | None = None
     sleep_cycle_time: list[str] | None = None
-    unstable_breath_count: int | None = None
-    snoring_count: int | None = None
+    unstable_breath_count: Whole | None = None
+    snoring_count: Whole | None = None
 
 
 class SessionDetail(msgspec.Struct, frozen=True):

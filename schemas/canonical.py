@@ -18,40 +18,54 @@ _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)
 
 
 def session_hash(body: bytes) -> str:
-    """Hash of a session detail or SESSION_COMPLETE body. Raises: msgspec.DecodeError if it is not JSON."""
-    return _hash(_result(body), _TRANSPORT)
+    """Hash of a session detail or SESSION_COMPLETE body; a body that cannot be read has the hash of its bytes."""
+    return _hash(body, _TRANSPORT)
 
 
 def average_stats_hash(body: bytes) -> str:
-    """Hash of an average-stats body. Raises: msgspec.DecodeError if it is not JSON."""
-    return _hash(_result(body), frozenset({"user_id"}))
+    """Hash of an average-stats body; a body that cannot be read has the hash of its bytes."""
+    return _hash(body, frozenset({"user_id"}))
 
 
 def user_hash(body: bytes) -> str:
-    """Hash of a user body without the last session, which changes every night. Raises: msgspec.DecodeError."""
-    return _hash(_result(body), _VOLATILE_IN_USER)
+    """Hash of a user body without the last session, which changes every night; otherwise as ``session_hash``."""
+    return _hash(body, _VOLATILE_IN_USER)
+
+
+def _hash(body: bytes, left_out: frozenset[str]) -> str:
+    try:
+        content = _result(body)
+        if isinstance(content, dict):
+            content = {key: value for key, value in content.items() if key not in left_out}
+        form = msgspec.json.encode(_canonical(content), order="deterministic")
+    except (ValueError, RecursionError):
+        # One answer that is no JSON, not UTF-8, out of range or nested too deeply must not end a pull.
+        form = body
+    return sha256(form).hexdigest()
 
 
 def _result(body: bytes) -> Any:
+    """What is inside the envelope: ``result`` of an answer, ``data`` of a webhook."""
     document = msgspec.json.decode(body)
-    return document.get("result", document) if isinstance(document, dict) else document
-
-
-def _hash(result: Any, left_out: frozenset[str]) -> str:
-    if isinstance(result, dict):
-        result = {key: value for key, value in result.items() if key not in left_out}
-    return sha256(msgspec.json.encode(_canonical(result), order="deterministic")).hexdigest()
+    return document.get("result", document.get("data", document)) if isinstance(document, dict) else document
 
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        if value and isinstance(value[0], int):
+        if set(map(type, value)) == {int}:  # a thousand stages, left as they are
             return value
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and _ISO_TIME.fullmatch(value):
-        return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+        return _in_utc(value)
     return value
+
+
+def _in_utc(time: str) -> str:
+    try:
+        return datetime.fromisoformat(time).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        return time  # looks like a time, but is on no calendar

@@ -46,15 +46,18 @@ class Figures:
         return float(_given(getattr(self.stat, name)))
 
     def times(self, *names: str) -> list[datetime]:
-        """Named instants of session or stat. Raises: NotApplicable if one is null or not a time."""
+        """Named instants of session or stat. Raises: NotApplicable if one is null or not a time with an offset."""
         return [self._time(name) for name in names]
 
     def _time(self, name: str) -> datetime:
         text = _given(getattr(self.stat if name in ("sleep_time", "wake_time") else self.detail.session, name))
         try:
-            return datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text)
         except ValueError:
             raise NotApplicable from None
+        if time.tzinfo is None:
+            raise NotApplicable
+        return time
 
     def epochs_in_sleep_period(self) -> list[int]:
         """The stages from sleep onset to final wake. Raises: NotApplicable without stages or durations."""
@@ -81,6 +84,8 @@ def _holds(identity: Identity, figures: Figures) -> bool:
         return identity.holds(figures)
     except NotApplicable:
         return True
+    except OverflowError:
+        return False  # figures beyond any calendar add up to nothing
 
 
 def _given(value: ValueT | None) -> ValueT:
@@ -162,6 +167,11 @@ def _split_ratios(with_it: str, without: str) -> Callable[[Figures], bool]:
     return holds
 
 
+def _breathing_split(f: Figures) -> bool:
+    splits = _split_of_period("time_in_stable_breath", "time_in_unstable_breath")
+    return splits(f) and _split_ratios("stable_breath_ratio", "unstable_breath_ratio")(f)
+
+
 _BREATH_FIELDS = (
     "time_in_stable_breath",
     "time_in_unstable_breath",
@@ -240,12 +250,7 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity(11, "ratios_add_up", "tolerance", _ratio_sums),
     Identity(12, "snoring_splits_the_period", "exact", _split_of_period("time_in_snoring", "time_in_no_snoring")),
     Identity(13, "snoring_ratios_add_up", "tolerance", _split_ratios("snoring_ratio", "no_snoring_ratio")),
-    Identity(
-        14,
-        "breathing_splits_the_period",
-        "exact",
-        _split_of_period("time_in_stable_breath", "time_in_unstable_breath"),
-    ),
+    Identity(14, "breathing_splits_the_period", "exact", _breathing_split),
     Identity(15, "durations_are_whole_epochs", "exact", _whole_epochs),
     Identity(16, "stage_totals_match_the_stages", "exact", _stage_totals),
     Identity(17, "awakenings_match_wake", "exact", _awakenings),

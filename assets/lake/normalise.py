@@ -4,20 +4,23 @@ Nothing is read or written here, and nothing is guessed: a document either becom
 the field and the rule. Tables are made from the records by the assets beside this file.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from connectors.lake.raw import CurrentDocument
-from schemas.asleep import COMPLETE, AverageStats, Envelope, SessionDetail, User
+from schemas.asleep import COMPLETE, AverageStats, Envelope, ListedSession, SessionDetail, User
 from schemas.metrics import AVERAGED_METRICS, METRICS
 from schemas.nights import is_iana_zone, local_date, night_of, utc_date
 from schemas.stages import FOUR_STAGE, NO_STAGES, TWO_STAGE, from_asleep_codes
 
 ResultT = TypeVar("ResultT")
+
+_CLOCK_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
 
 
 class Refused(Exception):
@@ -78,8 +81,8 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
     start = _instant(session.start_time, "$.result.session.start_time")
     end = _instant(session.end_time, "$.result.session.end_time")
     _check_order(start, end, document.date)
-    onset = _optional_instant(stat.sleep_time if stat else None, "$.result.stat.sleep_time")
-    final_wake = _optional_instant(stat.wake_time if stat else None, "$.result.stat.wake_time")
+    onset = _moment(stat.sleep_time if stat else None, "$.result.stat.sleep_time")
+    final_wake = _moment(stat.wake_time if stat else None, "$.result.stat.wake_time")
     zone = session.created_timezone if is_iana_zone(session.created_timezone or "") else roster_zone
     has_stages = _has_stages(detail)
     metrics = _metrics(detail)
@@ -122,14 +125,13 @@ def normalise_average_stats(decoded: Decoded[AverageStats], org_id: str, roster_
     """
     stats, document = decoded.content, decoded.current.document
     averages = msgspec.to_builtins(stats.average_stats) if stats.average_stats else {}
-    slept = stats.slept_sessions or []
     zone = stats.period.timezone if is_iana_zone(stats.period.timezone or "") else roster_zone
     metrics = {metric.name: _number(averages.get(metric.asleep_field or "")) for metric in AVERAGED_METRICS}
     return {
         "org_id": org_id,
         "source": document.source,
         "user_id": document.user_id,
-        "period_start": _day(stats.period.start_date, "$.result.period.start_date"),
+        "period_start": _period_start(stats, document.date),
         "period_end": _day(stats.period.end_date, "$.result.period.end_date"),
         "timezone": zone,
         "bedtime": _clock(averages.get("start_time"), "$.result.average_stats.start_time"),
@@ -137,9 +139,9 @@ def normalise_average_stats(decoded: Decoded[AverageStats], org_id: str, roster_
         "final_wake": _clock(averages.get("wake_time"), "$.result.average_stats.wake_time"),
         "out_of_bed": _clock(averages.get("end_time"), "$.result.average_stats.end_time"),
         **_with_ratios(metrics),
-        "slept_sessions": len(slept),
-        "never_slept_sessions": len(stats.never_slept_sessions or []),
-        "slept_session_ids": [listed.id or listed.session_id for listed in slept],
+        "slept_sessions": _count(stats.slept_sessions),
+        "never_slept_sessions": _count(stats.never_slept_sessions),
+        "slept_session_ids": _ids(stats.slept_sessions),
     }
 
 
@@ -150,7 +152,7 @@ def _decode(current: CurrentDocument, kind: type[ResultT]) -> ResultT:
         # msgspec names types and the path, never the value.
         rule, _, path = str(error).partition(" - at `")
         raise Refused("wrong_shape", path.rstrip("`") or "$", rule + ".") from None
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested without end
         raise Refused("not_json", "$", "The document is not valid JSON.") from None
 
 
@@ -181,7 +183,31 @@ def _optional_instant(text: str | None, path: str) -> datetime | None:
         raise Refused("bad_time", path, "Not an ISO 8601 time.") from None
     if instant.tzinfo is None:
         raise Refused("time_without_offset", path, "The time has no UTC offset.")
+    if instant.year in (MINYEAR, MAXYEAR):
+        raise Refused("bad_time", path, "Not a time that has a date in every zone.")
     return instant.astimezone(UTC)
+
+
+def _moment(text: str | None, path: str) -> datetime | None:
+    # An old variant sends a bare clock time here, and it is not known what it means.
+    return None if text and _CLOCK_TIME.fullmatch(text) else _optional_instant(text, path)
+
+
+def _period_start(stats: AverageStats, month: date) -> date:
+    start = _day(stats.period.start_date, "$.result.period.start_date")
+    if start != month:
+        raise Refused(
+            "period_moved", "$.result.period.start_date", "The averages are of another period than was asked for."
+        )
+    return start
+
+
+def _count(sessions: Sequence[ListedSession] | None) -> int | None:
+    return len(sessions) if sessions is not None else None
+
+
+def _ids(sessions: Sequence[ListedSession] | None) -> list[str | None] | None:
+    return [listed.id or listed.session_id for listed in sessions] if sessions is not None else None
 
 
 def _day(text: str, path: str) -> date:
@@ -195,9 +221,12 @@ def _clock(text: str | None, path: str) -> time | None:
     if text is None:
         return None
     try:
-        return time.fromisoformat(text)
+        clock = time.fromisoformat(text)
     except ValueError:
-        raise Refused("bad_clock_time", path, "Not a clock time like 23:15:00.") from None
+        clock = None
+    if clock is None or clock.tzinfo is not None:
+        raise Refused("bad_clock_time", path, "Not a clock time like 23:15:00.")
+    return clock
 
 
 def _has_stages(detail: SessionDetail) -> str:

@@ -54,8 +54,9 @@ def build_users(home: Home) -> Built:
     quarantine(home, NAME, ALL_USERS, refused_documents)
     rows = [user_row(user, vendor_users.get(user.user_id)) for user in roster.values()]
     return Built(
-        documents=len(rows),
+        documents=len(rows) + len(refused_documents),
         rows=len(rows),
+        quarantined=len(refused_documents),
         files=int(home.lake.replace(USERS, "", rows)),
         findings=doubled_keys(USERS, rows),
     )

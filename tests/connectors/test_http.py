@@ -450,7 +450,7 @@ def test_a_proxy_of_the_environment_is_used_but_never_for_this_machine(
     ],
 )
 def test_an_impossible_address_is_a_wrong_setting(make_host: Callable[..., Host], address: str) -> None:
-    """Without scheme, host or a real port nothing can be asked, and it is no place for secrets; the text names the setting and not its value."""
+    """It needs a scheme, a host and a real port, and no secrets; the text names the setting and not its value."""
     with pytest.raises(WrongUsage, match=r"^VENDOR_URL is not an address") as caught:
         make_host(address)
     assert caught.value.__context__ is None

@@ -78,7 +78,7 @@ def test_fhir_files_hold_pseudonyms_only_and_one_observation_a_session(
     """No id of the vendor is in any NDJSON, and every session and hypnogram has its resource."""
     root = new_home(tmp_path / "home", small_world)
     assert warm.sync(root, small_world).status == 0
-    lines = [json.loads(line) for path in (root / "fhir").rglob("*.ndjson") for line in path.open()]
+    lines = [json.loads(line) for path in (root / "fhir").rglob("*.ndjson") for line in path.read_text().splitlines()]
     types = [line["resourceType"] for line in lines]
     sessions = [line for line in lines if line["id"].startswith("s")]
     assert len(sessions) == len(_session_rows(root))
