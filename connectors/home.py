@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from connectors.errors import WrongUsage
 from connectors.lake.fhir import FhirStore
+from connectors.lake.publish import publish
 from connectors.lake.raw import RawStore
 from connectors.lake.tables import LakeStore
 from connectors.state.database import State
@@ -106,15 +107,14 @@ class Home:
             lock.release()
 
     def secret_for_pseudonyms(self) -> bytes:
-        """The key of the pseudonyms: from the settings, else made on first use and kept with mode 0600."""
+        """The key of the pseudonyms: from the settings, else made on first use and kept with mode 0600.
+
+        Raises: DiskUnavailable.
+        """
         if self.pseudonym_key is not None:
             return self.pseudonym_key
         path = self.root / "pseudonym.key"
         with self.lock("pseudonym-key"):
             if not path.exists():
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(token_bytes(32))
-                    file.flush()
-                    os.fsync(file.fileno())
+                publish(path, token_bytes(32), mode=0o600)
             return path.read_bytes()

@@ -15,6 +15,17 @@ from connectors.errors import WrongUsage
 DEFAULT_HOME = Path("data")
 SHORTEST_PSEUDONYM_KEY = 16
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_CRON_FIELDS: tuple[dict[str, int], ...] = (
+    {str(minute): minute for minute in range(60)},
+    {str(hour): hour for hour in range(24)},
+    {str(day): day for day in range(1, 32)},
+    {str(month): month for month in range(1, 13)} | {name: month for month, name in enumerate(_MONTHS, 1)},
+    {str(day): day for day in range(8)} | {name: day for day, name in enumerate(_DAYS)},
+)
+"""The texts a field of a cron line may hold, with their place in the order: minute, hour, day, month, weekday."""
+
 
 def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
@@ -23,9 +34,24 @@ def _address(text: str) -> str:
 
 
 def _cron(text: str) -> str:
-    if len(text.split()) != 5:
+    fields = text.lower().split()
+    if len(fields) != len(_CRON_FIELDS) or not all(map(_is_cron_field, fields, _CRON_FIELDS)):
         raise ValueError("must be a cron line of five fields, such as 0 4 * * *")
     return text
+
+
+def _is_cron_field(field: str, known: dict[str, int]) -> bool:
+    return all(_is_cron_part(part, known) for part in field.split(","))
+
+
+def _is_cron_part(part: str, known: dict[str, int]) -> bool:
+    values, has_step, step = part.partition("/")
+    if has_step and not (step.isascii() and step.isdecimal() and 0 < int(step) < 60):
+        return False
+    first, is_range, last = (value.removeprefix("0") or "0" for value in values.partition("-"))
+    if values == "*" or first not in known:
+        return values == "*"
+    return is_range != "-" or (last in known and known[first] <= known[last])
 
 
 def _pseudonym_key(key: SecretStr) -> SecretStr:
@@ -43,7 +69,13 @@ def _duckdb(url: str) -> str:
 class Settings(BaseSettings):
     """Every setting, by its name in the environment in lower case. An empty value counts as not set."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     nightshift_home: Path = DEFAULT_HOME
     asleep_api_key: SecretStr | None = None
@@ -52,8 +84,8 @@ class Settings(BaseSettings):
     asleep_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
     nightshift_lookback_days: Annotated[int, Field(ge=1, le=365)] = 35
     nightshift_schedule: Annotated[str, AfterValidator(_cron)] = "0 4 * * *"
-    nightshift_state_url: str | None = None
-    nightshift_warehouse_url: Annotated[str, AfterValidator(_duckdb)] | None = None
+    nightshift_state_url: Annotated[str | None, Field(repr=False)] = None
+    nightshift_warehouse_url: Annotated[Annotated[str, AfterValidator(_duckdb)] | None, Field(repr=False)] = None
     nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
 
 
@@ -66,6 +98,8 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         problems = list(_problems(error))
+    except (OSError, UnicodeDecodeError):
+        problems = [".env cannot be read as UTF-8 text"]
     raise WrongUsage("Settings are wrong: " + "; ".join(problems) + ". Correct the environment or .env.")
 
 

@@ -217,7 +217,8 @@ def _commit(home: Home, account: VendorAccount, pulls: Sequence[UserPull]) -> No
     home.raw.append(document for pulled in pulls for document in pulled.raw)
     failpoint("pull.raw_durable")
     with home.state.write() as connection:
-        remember_vendor(connection, account)
+        if any(pulled.heard for pulled in pulls):
+            remember_vendor(connection, account)
         put_sessions(connection, (session for pulled in pulls for session in pulled.sessions))
         put_documents(connection, (document for pulled in pulls for document in pulled.documents))
         mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
@@ -230,12 +231,17 @@ def _commit(home: Home, account: VendorAccount, pulls: Sequence[UserPull]) -> No
 
 
 def _note_who_answered(connection: sa.Connection, home: Home, pulls: Sequence[UserPull]) -> None:
-    failed = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure is not None}
-    answered = [pulled.user.user_id for pulled in pulls if pulled.failure is None]
+    kinds = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure}
+    done = [pulled.user.user_id for pulled in pulls if pulled.failure is None or _still_gone(pulled)]
+    put_unpulled(connection, ASLEEP, kinds, home.clock())
+    clear_unpulled(connection, ASLEEP, done)
     gone = [pulled.user.user_id for pulled in pulls if isinstance(pulled.failure, UserNotFound)]
-    clear_unpulled(connection, ASLEEP, answered)
-    put_unpulled(connection, ASLEEP, failed, home.clock())
-    mark_gone(connection, ASLEEP, gone=gone, back=answered)
+    back = [pulled.user.user_id for pulled in pulls if pulled.failure is None and pulled.heard]
+    mark_gone(connection, ASLEEP, gone=gone, back=back)
+
+
+def _still_gone(pulled: UserPull) -> bool:
+    return pulled.user.gone and isinstance(pulled.failure, UserNotFound)
 
 
 def _count(report: PullReport, pulled: UserPull) -> None:
@@ -244,7 +250,7 @@ def _count(report: PullReport, pulled: UserPull) -> None:
     report.dirty_days |= pulled.dirty_days
     report.dirty_months |= pulled.dirty_months
     report.users_changed |= pulled.users_dirty
-    if pulled.failure is not None and not (pulled.user.gone and isinstance(pulled.failure, UserNotFound)):
+    if pulled.failure is not None and not _still_gone(pulled):
         report.failed[pulled.failure.kind] += 1
 
 

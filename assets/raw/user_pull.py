@@ -6,7 +6,7 @@ Talks to the vendor and decides; writes nothing. What to keep and what to rememb
 import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import TypeVar
 
@@ -50,9 +50,13 @@ class SessionCounts:
 
 @dataclass(slots=True)
 class UserPull:
-    """What pulling one user came to; ``failure`` is the error that left it incomplete, if any."""
+    """What pulling one user came to.
+
+    ``failure`` is the error that left it incomplete, if any; ``heard`` says that the vendor answered at all.
+    """
 
     user: RosterUser
+    heard: bool = False
     counts: SessionCounts = field(default_factory=SessionCounts)
     raw: list[RawDocument] = field(default_factory=list)
     sessions: list[LedgerSession] = field(default_factory=list)
@@ -96,6 +100,7 @@ async def pull_user(
         if isinstance(error, STOPS_EVERYTHING):
             raise
         pull.failure = error
+    _owe_months_not_asked_for(pull, now)
     return pull
 
 
@@ -107,6 +112,7 @@ async def _pull_sessions(
     if window is not None:
         rows = client.iterate_sessions(pull.user.user_id, date_gte=window[0], date_lte=window[1])
         listed = {row.session_id: row async for row in rows}
+        pull.heard = True
     waiting = [
         session
         for session in known.sessions.values()
@@ -145,15 +151,17 @@ async def _look_at_waiting(client: AsleepClient, pull: UserPull, before: LedgerS
 
 async def _fetch_session(client: AsleepClient, pull: UserPull, seen: LedgerSession, now: datetime) -> None:
     answer = await client.get_session(pull.user.user_id, seen.session_id)
+    pull.heard = True
     if _still_analysing(answer):
         pull.counts.pending += 1
+        pull.sessions.append(replace(seen, verdict=PENDING))
     else:
         _keep_session(pull, seen, answer)
 
 
 def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail]) -> None:
     content_hash = session_hash(answer.body)
-    changed = content_hash != seen.content_hash or seen.verdict == DELETED
+    changed = content_hash != seen.content_hash
     if not changed:
         pull.counts.unchanged += 1
     elif seen.content_hash is None:
@@ -164,7 +172,7 @@ def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Ses
         document = _raw(pull.user, SESSION, seen.session_id, seen.partition, answer, content_hash)
         pull.raw.append(document)
         pull.dirty_days.add(seen.partition)
-        pull.touched_months.add(_month_of(answer, seen, pull.user))
+        pull.touched_months |= _months_of(answer, seen, pull.user)
     pull.sessions.append(
         replace(
             seen,
@@ -178,8 +186,10 @@ def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Ses
 
 def _keep_tombstone(pull: UserPull, seen: LedgerSession, body: bytes, now: datetime) -> None:
     pull.counts.deleted += 1
+    deleted = replace(seen, verdict=DELETED, changed_at=now)
     if seen.content_hash is not None:
-        digest = sha256(body).hexdigest()
+        content_hash = f"tombstone:{sha256(body).hexdigest()}"
+        deleted = replace(deleted, content_hash=content_hash, revision=seen.revision + 1)
         pull.raw.append(
             RawDocument(
                 org_id=pull.user.org_id,
@@ -190,47 +200,64 @@ def _keep_tombstone(pull: UserPull, seen: LedgerSession, body: bytes, now: datet
                 date=seen.partition,
                 status=NOT_FOUND,
                 fetched_at=now,
-                content_hash=f"tombstone:{digest}",
+                content_hash=content_hash,
                 body=body,
             )
         )
         pull.dirty_days.add(seen.partition)
-        pull.touched_months.add(seen.partition.replace(day=1))
-    pull.sessions.append(replace(seen, verdict=DELETED, changed_at=now))
+        pull.touched_months |= _months_around(seen.partition, pull.user.timezone)
+    pull.sessions.append(deleted)
 
 
 async def _pull_average_stats(client: AsleepClient, pull: UserPull, known: Known, now: datetime) -> None:
-    today = local_date(now, pull.user.timezone)
     owed = {
         date.fromisoformat(f"{document_id}-01")
         for (kind, document_id), document in known.documents.items()
         if kind == AVERAGE_STATS and document.content_hash == OWED
     }
-    months = sorted(month for month in pull.touched_months | owed if month <= today)
-    await pull_months(client, pull, months, known, now)
+    await pull_months(client, pull, sorted(pull.touched_months | owed), known, now)
 
 
 async def pull_months(
     client: AsleepClient, pull: UserPull, months: Iterable[date], known: Known, now: datetime
 ) -> None:
-    """Fetch the statistics of these months (their first days); those that fail are remembered as owed."""
-    await _all_or_first_error([_pull_month(client, pull, month, known, now) for month in months])
+    """Fetch the statistics of these months (their first days), to the last day or today in the user's zone.
+
+    A month that has not begun there is left out; one that fails is remembered as owed.
+    """
+    today = local_date(now, pull.user.timezone)
+    await _all_or_first_error(
+        [
+            _pull_month(client, pull, month, min(last_day(month), today), known, now)
+            for month in months
+            if month <= today
+        ]
+    )
 
 
-async def _pull_month(client: AsleepClient, pull: UserPull, month: date, known: Known, now: datetime) -> None:
-    # From the first day to the last or today in the user's zone, whichever is earlier.
-    zone, document_id = pull.user.timezone, f"{month:%Y-%m}"
-    end = min(last_day(month), local_date(now, zone))
+async def _pull_month(
+    client: AsleepClient, pull: UserPull, month: date, end: date, known: Known, now: datetime
+) -> None:
+    document_id = f"{month:%Y-%m}"
     try:
-        answer = await client.average_stats(pull.user.user_id, month, end, zone=zone)
+        answer = await client.average_stats(pull.user.user_id, month, end, zone=pull.user.timezone)
     except VendorError:
-        # The sessions that call for this month will not look new again.
-        pull.documents.append(
-            LedgerDocument(pull.user.source, AVERAGE_STATS, pull.user.user_id, document_id, OWED, now)
-        )
+        pull.documents.append(_owed(pull.user, document_id, now))
         raise
+    pull.heard = True
     if _is_new(pull, known, AVERAGE_STATS, document_id, answer, average_stats_hash(answer.body), month):
         pull.dirty_months.add(month)
+
+
+def _owe_months_not_asked_for(pull: UserPull, now: datetime) -> None:
+    # The sessions that call for these months will not look new again.
+    asked_for = {document.document_id for document in pull.documents if document.document == AVERAGE_STATS}
+    touched = {f"{month:%Y-%m}" for month in pull.touched_months}
+    pull.documents += [_owed(pull.user, document_id, now) for document_id in sorted(touched - asked_for)]
+
+
+def _owed(user: RosterUser, document_id: str, now: datetime) -> LedgerDocument:
+    return LedgerDocument(user.source, AVERAGE_STATS, user.user_id, document_id, OWED, now)
 
 
 async def pull_user_document(client: AsleepClient, pull: UserPull, known: Known, now: datetime) -> None:
@@ -239,6 +266,7 @@ async def pull_user_document(client: AsleepClient, pull: UserPull, known: Known,
     if before is not None and now - before.fetched_at < USER_DOCUMENT_AGE:
         return
     answer = await client.get_user(pull.user.user_id)
+    pull.heard = True
     day = utc_date(answer.fetched_at)
     if _is_new(pull, known, USER, pull.user.user_id, answer, user_hash(answer.body), day):
         pull.users_dirty = True
@@ -283,12 +311,21 @@ def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> Led
     )
 
 
-def _month_of(answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser) -> date:
+def _months_of(answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser) -> set[date]:
     try:
         start = _instant(answer.result().session.start_time)
     except UnreadableAnswer:
-        start = datetime(seen.partition.year, seen.partition.month, seen.partition.day, 12, tzinfo=UTC)
-    return local_date(start, user.timezone).replace(day=1)
+        start = None
+    if start is None or utc_date(start) != seen.partition:
+        return _months_around(seen.partition, user.timezone)
+    return {local_date(start, user.timezone).replace(day=1)}
+
+
+def _months_around(day: date, zone: str) -> set[date]:
+    """The months of the zone, mostly one, in which a session may lie that starts on this UTC date."""
+    first = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    last = first + timedelta(days=1, microseconds=-1)
+    return {local_date(moment, zone).replace(day=1) for moment in (first, last)}
 
 
 def _still_analysing(answer: Answer[asleep.SessionDetail]) -> bool:
@@ -304,7 +341,7 @@ def _instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or instant.year in (MINYEAR, MAXYEAR):
         raise UnreadableAnswer("A listed session has a start time that is not ISO 8601 with an offset.")
     return instant
 

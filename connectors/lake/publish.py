@@ -5,6 +5,9 @@ already there is left alone, so that a run with nothing new touches nothing.
 """
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connectors.errors import NightshiftError
@@ -17,52 +20,54 @@ class DiskUnavailable(NightshiftError):
     """The home cannot be written: full, read-only or gone."""
 
 
-def publish(path: Path, content: bytes) -> bool:
-    """Make ``path`` hold exactly ``content``, durably; False if it already did.
+def publish(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
+    """Make ``path`` hold exactly ``content``, durably; False if it already did. ``mode`` is for a new file.
 
     Raises: DiskUnavailable.
     """
-    try:
+    with _plain_errors():
         if _holds(path, content):
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+        _make_folder(path.parent)
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}-{path.name}")
         try:
-            _write_durably(temporary, content)
+            _write_durably(temporary, content, mode)
             failpoint("publish.written")
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
         failpoint("publish.renamed")
         _sync_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
         return True
-    raise DiskUnavailable(
-        f"Cannot write to the home ({reason}): make room or check the permissions of NIGHTSHIFT_HOME, then run again."
-    )
 
 
 def retract(path: Path) -> bool:
-    """Make sure that there is no object at ``path``; False if there was none."""
-    if not path.exists():
-        return False
-    path.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-    if not any(path.parent.iterdir()):
-        path.parent.rmdir()
-    return True
+    """Make sure that there is no object at ``path``; False if there was none.
+
+    Raises: DiskUnavailable.
+    """
+    with _plain_errors():
+        if not path.exists():
+            return False
+        path.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+        with suppress(OSError):
+            path.parent.rmdir()  # a folder that holds something stays
+        return True
 
 
 def sweep_temporaries(folder: Path) -> int:
-    """Remove what killed processes left half written; files of living processes stay. Gives the number removed."""
+    """Remove what killed processes left half written; files of living processes stay. Gives the number removed.
+
+    Raises: DiskUnavailable.
+    """
     removed = 0
-    for path in folder.rglob(f"{TEMPORARY}*"):
-        pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
-        if not (pid.isdigit() and is_running(int(pid))):
-            path.unlink(missing_ok=True)
-            removed += 1
+    with _plain_errors():
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                if name.startswith(TEMPORARY) and not _belongs_to_the_living(name):
+                    Path(parent, name).unlink(missing_ok=True)
+                    removed += 1
     return removed
 
 
@@ -70,11 +75,36 @@ def is_running(pid: int) -> bool:
     """Whether there is a process of this number."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
     return True
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DiskUnavailable(
+            f"Cannot write to the home ({reason}): make room or check the permissions of NIGHTSHIFT_HOME, "
+            "then run again."
+        ) from None
+
+
+def _belongs_to_the_living(temporary: str) -> bool:
+    pid = temporary.removeprefix(TEMPORARY).partition("-")[0]
+    return pid.isdecimal() and is_running(int(pid))
+
+
+def _make_folder(folder: Path) -> None:
+    # A folder that is new is durable only when its parent is.
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -84,8 +114,8 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+def _write_durably(path: Path, content: bytes, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

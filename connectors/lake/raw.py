@@ -1,7 +1,8 @@
 """Raw: every document as received, in zstd Parquet, append-only. All else is rebuilt from here without an API call.
 
 Files lie at ``raw/<source>/<document>/date=YYYY-MM-DD/<digest of the content>.parquet``: the same documents give the
-same file, so a pull that was killed and repeated does not double them. What a document means is not known here.
+same file, so a pull that was killed and repeated does not double them, and a damaged byte is noticed. What a document
+means is not known here.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from hashlib import sha256
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,7 +42,7 @@ RAW_SCHEMA = pa.schema(
 
 
 class RawDamaged(NightshiftError):
-    """A raw document's bytes are not those that were received."""
+    """A raw file's bytes are not those that were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class RawStore:
         written = 0
         for folder, group in sorted(groups.items()):
             content = _encode(sorted(group, key=_order))
-            written += publish(folder / f"{sha256(content).hexdigest()[:24]}.parquet", content)
+            written += publish(folder / f"{_digest(content)}.parquet", content)
             failpoint("raw.appended")
         return written
 
@@ -125,22 +127,21 @@ class RawStore:
         return self._root / source / document / f"date={day.isoformat()}"
 
     def _read(self, folder: Path, day: date) -> list[RawDocument]:
-        documents: list[RawDocument] = []
-        for path in sorted(folder.glob("[!.]*.parquet")):
-            for row in pq.ParquetFile(path).read().to_pylist():
-                digest = row.pop("raw_sha256")
-                document = RawDocument(date=day, **row)
-                if document.raw_sha256 != digest:
-                    raise RawDamaged(
-                        f"A raw document of {document.document} on {day} is damaged on disk ({path.name}): restore "
-                        "that file from a copy; nothing was built from it."
-                    )
-                documents.append(document)
-        return documents
+        paths = sorted(folder.glob("[!.]*.parquet"))
+        return [RawDocument(date=day, **row) for path in paths for row in _rows(path)]
 
 
-def _order(document: RawDocument) -> tuple[str, str, datetime, str]:
-    return (document.user_id, document.document_id, document.fetched_at, document.content_hash)
+def _order(document: RawDocument) -> tuple[str, str, datetime, str, int, bytes, str]:
+    # Down to the last field, so that it does not matter in which files, or in which order, documents came.
+    return (
+        document.user_id,
+        document.document_id,
+        document.fetched_at,
+        document.content_hash,
+        document.status,
+        document.body,
+        document.org_id,
+    )
 
 
 def _newest(documents: list[RawDocument]) -> list[CurrentDocument]:
@@ -155,6 +156,22 @@ def _current_version(versions: list[RawDocument]) -> CurrentDocument:
         if revision == 0 or version.content_hash != first.content_hash:
             revision, first = revision + 1, version
     return CurrentDocument(first, revision, first.fetched_at)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    content = path.read_bytes()
+    if _digest(content) != path.stem:
+        raise RawDamaged(
+            f"A raw file of {path.parent.parent.name} on {path.parent.name.removeprefix('date=')} is damaged on disk "
+            f"({path.name}): restore that file from a copy; nothing was built from it."
+        )
+    columns = [name for name in RAW_SCHEMA.names if name != "raw_sha256"]
+    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(content)).read(columns).to_pylist()
+    return rows
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:24]
 
 
 def _encode(documents: Sequence[RawDocument]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 
 from connectors.errors import NightshiftError, WrongUsage
 
@@ -116,12 +116,18 @@ def _migrate(engine: sa.Engine) -> None:
             return
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
+        config = Config()
+        config.set_main_option("script_location", "connectors.state:migrations")
         with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", "connectors.state:migrations")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError:
+                raise StateUnavailable(
+                    "The state database was made by a newer Nightshift: use that version, or another NIGHTSHIFT_HOME."
+                ) from None
 
 
 def _revision(engine: sa.Engine) -> str | None:
@@ -133,13 +139,11 @@ def _revision(engine: sa.Engine) -> str | None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    failure = ""
     try:
         yield
-    except DBAPIError as error:
-        failure = type(error.orig).__name__
-    if failure:
+    except StatementError as error:
+        # Only its kind is told, and no cause is carried along: the database's own words can quote values.
         raise StateUnavailable(
-            f"The state database cannot be used ({failure}): check that NIGHTSHIFT_HOME (or NIGHTSHIFT_STATE_URL) "
-            "can be written and has free space, then run the command again."
-        )
+            f"The state database cannot be used ({type(error.orig).__name__}): check that NIGHTSHIFT_HOME (or "
+            "NIGHTSHIFT_STATE_URL) can be written and has free space, then run the command again."
+        ) from None

@@ -7,15 +7,16 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
 from connectors.errors import WrongUsage
 from connectors.state.database import upsert
 from connectors.state.tables import roster, unpulled_users
+from schemas.nights import is_iana_zone
 
 DEFAULT_ORG = "default"
 DEFAULT_ZONE = "UTC"
@@ -105,10 +106,10 @@ def read_roster_csv(path: Path, source: str) -> list[RosterUser]:
     except (OSError, UnicodeDecodeError) as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else (error.strerror or "unreadable")
         raise WrongUsage(f"Cannot read {path.name}: {reason}.") from None
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    _check_columns(path.name, reader.fieldnames or [])
+    reader = csv.DictReader(StringIO(text), strict=True)
     users: dict[str, RosterUser] = {}
     try:
+        _check_columns(path.name, reader.fieldnames or [])
         for row in reader:
             user = _user_of_row(f"{path.name}, line {reader.line_num}", row, source)
             if user.user_id in users:
@@ -124,7 +125,7 @@ def check_zone(where: str, zone: str) -> str:
 
     Raises: WrongUsage.
     """
-    if zone not in available_timezones():
+    if not is_iana_zone(zone):
         raise WrongUsage(f"{where}: the timezone is not an IANA name such as Asia/Seoul or Europe/Berlin.")
     return zone
 
@@ -138,6 +139,8 @@ def _check_columns(name: str, columns: Iterable[str]) -> None:
         raise WrongUsage(
             f"{name}, line 1: {len(unknown)} column(s) are not known (known are {', '.join(CSV_COLUMNS)})."
         )
+    if len(set(columns)) < len(columns):
+        raise WrongUsage(f"{name}, line 1: a column stands in the file twice.")
 
 
 def _user_of_row(where: str, row: dict[str | None, str | None], source: str) -> RosterUser:

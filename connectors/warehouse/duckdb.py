@@ -7,7 +7,7 @@ Tables, types and comments come from ``schemas.tables``. What is loaded and when
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -99,10 +99,9 @@ class DuckDbWarehouse:
     @contextmanager
     def _copy(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to a copy, which replaces the warehouse at the end of the block."""
-        self._sweep()
         copy = self.path.with_name(f"{TEMPORARY}{os.getpid()}-{self.path.name}")
-        failure = ""
         try:
+            self._sweep()
             if self.path.exists():
                 shutil.copyfile(self.path, copy)
             with duckdb.connect(copy) as connection:
@@ -118,19 +117,22 @@ class DuckDbWarehouse:
             failpoint("warehouse.renamed")
             _sync(self.path.parent)
         except OSError as error:
-            failure = error.strerror or type(error).__name__
+            raise _cannot_load(error.strerror or type(error).__name__) from None
         except duckdb.Error as error:
-            # DuckDB's own words can quote values.
-            failure = type(error).__name__
+            # Only its kind is told, and no cause is carried along: DuckDB's own words can quote values.
+            raise _cannot_load(type(error).__name__) from None
         finally:
-            copy.unlink(missing_ok=True)
-        if failure:
-            raise WarehouseUnavailable(f"The warehouse cannot be loaded ({failure}): check space and permissions.")
+            with suppress(OSError):
+                self._sweep()
 
     def _sweep(self) -> None:
-        # The caller holds the warehouse's lock, so whatever lies here is from a killed load.
+        # The caller holds the warehouse's lock, so whatever lies here is ours or from a killed load.
         for left in self.path.parent.glob(f"{TEMPORARY}*-{self.path.name}*"):
             left.unlink(missing_ok=True)
+
+
+def _cannot_load(reason: str) -> WarehouseUnavailable:
+    return WarehouseUnavailable(f"The warehouse cannot be loaded ({reason}): check space and permissions.")
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:

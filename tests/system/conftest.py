@@ -121,3 +121,12 @@ def warehouse_rows(root: Path) -> dict[str, list[tuple[Any, ...]]]:
         connection.execute("SET TimeZone = 'UTC'")
         names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         return {name: connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names}  # noqa: S608
+
+
+def session_rows(root: Path) -> list[dict[str, Any]]:
+    """The rows of ``sleep_sessions`` in the warehouse, as dicts."""
+    with duckdb.connect(root / "warehouse.duckdb", read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        relation = connection.execute("SELECT * FROM sleep_sessions")
+        names = [column[0] for column in relation.description or []]
+        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]

@@ -8,7 +8,14 @@ from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
 from connectors.home import Home
 from connectors.state.dirty import mark_dirty
 from pipelines.command.truth import differences, expected_sessions
-from tests.system.conftest import WarmProcess, new_home, published_files, touched_files, warehouse_rows
+from tests.system.conftest import (
+    WarmProcess,
+    new_home,
+    published_files,
+    session_rows,
+    touched_files,
+    warehouse_rows,
+)
 from tests.system.worlds import NOW, control, sandbox
 
 
@@ -24,7 +31,7 @@ def test_first_sync_equals_the_truth_and_the_next_one_touches_nothing(
     assert first.summary["sessions"]["new"] == len(expected)
     assert first.summary["calls"]["detail"] == len(expected)
     assert first.summary["sessions"]["pending"] == truth["totals"]["OPEN"] + truth["totals"]["CLOSED"]
-    assert differences(expected, _session_rows(root)) == []
+    assert differences(expected, session_rows(root)) == []
 
     before = touched_files(root)
     second = warm.sync(root, small_world).summary
@@ -81,22 +88,12 @@ def test_fhir_files_hold_pseudonyms_only_and_one_observation_a_session(
     lines = [json.loads(line) for path in (root / "fhir").rglob("*.ndjson") for line in path.read_text().splitlines()]
     types = [line["resourceType"] for line in lines]
     sessions = [line for line in lines if line["id"].startswith("s")]
-    assert len(sessions) == len(_session_rows(root))
+    assert len(sessions) == len(session_rows(root))
     assert (types.count("Patient"), types.count("Device")) == (3, 1)
     text = "".join(path.read_text() for path in (root / "fhir").rglob("*.ndjson"))
     truth = control(small_world, "truth")
     ids = [user["user_id"] for user in truth["users"]] + [s["id"] for user in truth["users"] for s in user["sessions"]]
     assert [id for id in ids if id in text] == []
-
-
-def _session_rows(root: Path) -> list[dict[str, object]]:
-    import duckdb
-
-    with duckdb.connect(root / "warehouse.duckdb", read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        relation = connection.execute("SELECT * FROM sleep_sessions")
-        names = [column[0] for column in relation.description or []]
-        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
 
 
 def _mark_everything_dirty(root: Path) -> None:

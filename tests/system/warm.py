@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import stamina
+import typer
 
 from connectors.errors import NightshiftError
-from pipelines.command.sync import run_sync
+from pipelines.command.sync import report_and_exit, run_sync
 from pipelines.resources import open_home
 from pipelines.runs import open_runner  # noqa: F401 - loads Dagster and the assets before the forks
 from pipelines.settings import load_settings
@@ -28,7 +29,9 @@ def run(task: dict[str, Any]) -> int:
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
         try:
-            print(json.dumps(_sync(task)), flush=True)
+            report_and_exit(_sync(task), as_json=True)
+        except typer.Exit as ended:
+            return ended.exit_code
         except NightshiftError as error:
             print(f"nightshift: {error}", file=sys.stderr, flush=True)
             return error.exit_code

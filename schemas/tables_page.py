@@ -1,0 +1,159 @@
+"""The page ``docs/tables.md``: every lake table, the stage codes, the warehouse's view and the FHIR codes, as Markdown.
+
+``python -m schemas.tables_page`` prints it. What a column or a metric means is said in ``tables`` and ``metrics`` only;
+here is nothing but their arrangement, and where the files lie.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from schemas.metrics import LOINC, METRICS, PHR_SLEEP_EPISODE, Coding, Metric
+from schemas.stages import FOUR_STAGE, STAGE_NAMES, TWO_STAGE, from_asleep_codes
+from schemas.tables import AVERAGE_STATS, LAKE_TABLES, USERS, Table
+
+EPOCH_VIEW: tuple[tuple[str, str, str], ...] = (
+    ("source", "VARCHAR", "Where the data comes from: asleep."),
+    ("user_id", "VARCHAR", "The user's id at the source."),
+    ("session_id", "VARCHAR", "The session's id at the source."),
+    ("epoch", "BIGINT", "Index of the epoch, counted from 0."),
+    ("start_time", "TIMESTAMP WITH TIME ZONE", "Start of the epoch."),
+    ("sleep_stage", "TINYINT", "Stage as a code."),
+    ("stage", "VARCHAR", "Stage as a name."),
+    ("breath_stage", "TINYINT", "-1 unknown, 0 stable, 1 unstable; null without breathing analysis."),
+    ("snoring_stage", "TINYINT", "-1 unknown, 0 no snoring, 1 snoring; null without snoring analysis."),
+)
+"""Columns of the warehouse's view ``sleep_epochs``: name, DuckDB type, meaning."""
+
+_ASLEEP_CODES = (-1, 0, 1, 2, 3)
+_SYSTEMS = {LOINC: "LOINC", PHR_SLEEP_EPISODE: "HL7 PHR", None: "sleep-metric"}
+
+_INTRODUCTION = """\
+# Tables
+
+Made from `schemas/tables.py` and `schemas/metrics.py` by `make docs`.
+
+Times are UTC with microseconds; `night_of` and `wake_date` are local dates. Durations are seconds, ratios are fractions.
+Null means that the vendor did not say, never zero. A partition without rows has no file.
+"""
+
+_STAGES = """\
+## Stage codes
+
+`sleep_hypnograms` holds codes, `sleep_stage_intervals` names. Asleep sends its own codes: a plan that does not tell the
+stages apart (`has_stages` = 2-stage) says 1 for any sleep. A code that is not in this table becomes -1.
+"""
+
+_WAREHOUSE = """\
+## Warehouse
+
+`warehouse.duckdb` has the same tables under the same names, and the view `sleep_epochs`: one row is one epoch of a session.
+"""
+
+_FHIR = """\
+## FHIR codes
+
+Every metric is a component of a night's Observation, and of a month's if it is averaged. `sleep-metric` is Nightshift's
+own code system, `{base}/CodeSystem/sleep-metric`; the first code leads. The value in FHIR is the column times the factor.
+"""
+
+
+def page() -> str:
+    """The whole page, ending in a newline."""
+    sections = (
+        _INTRODUCTION,
+        *map(_table_section, LAKE_TABLES),
+        _stages_section(),
+        _warehouse_section(),
+        _fhir_section(),
+    )
+    return "\n".join(sections)
+
+
+def file_of(table: Table) -> str:
+    """Where the one file of a table and partition lies under the home, with the partition as a pattern."""
+    partition = {USERS.name: "", AVERAGE_STATS.name: "month=YYYY-MM/"}.get(table.name, "date=YYYY-MM-DD/")
+    return f"lake/{table.name}/{partition}{table.name}.parquet"
+
+
+def _table_section(table: Table) -> str:
+    rows = [
+        (
+            f"`{field.name}`",
+            f"`{field.type}`",
+            table.unit(field.name),
+            _yes(field.nullable),
+            table.description(field.name),
+        )
+        for field in table.schema
+    ]
+    return "\n".join(
+        (
+            f"## {table.name}\n",
+            f"One row is {table.row}.\n",
+            f"- key: {_names(table.key)}",
+            f"- file: `{file_of(table)}`, sorted by {_names(table.sort_by)}\n",
+            _grid(("column", "type", "unit", "null", "meaning"), rows),
+        )
+    )
+
+
+def _stages_section() -> str:
+    rows = [
+        (str(code), name, _asleep_code(code, FOUR_STAGE), _asleep_code(code, TWO_STAGE))
+        for code, name in STAGE_NAMES.items()
+    ]
+    return f"{_STAGES}\n{_grid(('code', 'stage', 'Asleep, 4-stage', 'Asleep, 2-stage'), rows)}"
+
+
+def _asleep_code(code: int, has_stages: str) -> str:
+    """Asleep's code for a lake code, or nothing; -1 is also what every unknown code becomes."""
+    same = (theirs for theirs in _ASLEEP_CODES if from_asleep_codes([theirs], has_stages) == [code])
+    return str(next(same, ""))
+
+
+def _warehouse_section() -> str:
+    rows = [(f"`{name}`", f"`{kind}`", meaning) for name, kind, meaning in EPOCH_VIEW]
+    return f"{_WAREHOUSE}\n{_grid(('column', 'type', 'meaning'), rows)}"
+
+
+def _fhir_section() -> str:
+    head = ("metric", "FHIR codes", "display", "unit", "factor", "Asleep field", "averaged")
+    return f"{_FHIR}\n{_grid(head, map(_fhir_row, METRICS))}"
+
+
+def _fhir_row(metric: Metric) -> Sequence[str]:
+    fhir = metric.fhir
+    return (
+        f"`{metric.name}`",
+        "; ".join(map(_code, fhir.codings)),
+        fhir.codings[0].display,
+        f"`{fhir.unit}`" if fhir.unit else "",
+        str(fhir.scale),
+        f"`{metric.asleep_field}`" if metric.asleep_field else "recomputed",
+        _yes(metric.averaged),
+    )
+
+
+def _code(coding: Coding) -> str:
+    return f"{_SYSTEMS[coding.system]} `{coding.code}`"
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in columns)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(_lines(head, rows))
+
+
+def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for cells in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(page().encode())
