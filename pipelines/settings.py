@@ -16,15 +16,21 @@ DEFAULT_HOME = Path("data")
 SHORTEST_PSEUDONYM_KEY = 16
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_CRON_FIELDS: tuple[dict[str, int], ...] = (
-    {str(minute): minute for minute in range(60)},
-    {str(hour): hour for hour in range(24)},
-    {str(day): day for day in range(1, 32)},
-    {str(month): month for month in range(1, 13)} | {name: month for month, name in enumerate(_MONTHS, 1)},
-    {str(day): day for day in range(8)} | {name: day for day, name in enumerate(_DAYS)},
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+def _numbers(first: int, last: int) -> set[str]:
+    return {text for number in range(first, last + 1) for text in (str(number), f"{number:02}")}
+
+
+_CRON_FIELDS: tuple[set[str], ...] = (
+    _numbers(0, 59),
+    _numbers(0, 23),
+    _numbers(1, 31),
+    _numbers(1, 12) | set(_MONTHS),
+    _numbers(0, 7) | set(_WEEKDAYS),
 )
-"""The texts a field of a cron line may hold, with their place in the order: minute, hour, day, month, weekday."""
+_CRON_STEPS = _numbers(1, 59)
 
 
 def _address(text: str) -> str:
@@ -40,18 +46,16 @@ def _cron(text: str) -> str:
     return text
 
 
-def _is_cron_field(field: str, known: dict[str, int]) -> bool:
+def _is_cron_field(field: str, known: set[str]) -> bool:
     return all(_is_cron_part(part, known) for part in field.split(","))
 
 
-def _is_cron_part(part: str, known: dict[str, int]) -> bool:
+def _is_cron_part(part: str, known: set[str]) -> bool:
     values, has_step, step = part.partition("/")
-    if has_step and not (step.isascii() and step.isdecimal() and 0 < int(step) < 60):
+    if has_step and step not in _CRON_STEPS:
         return False
-    first, is_range, last = (value.removeprefix("0") or "0" for value in values.partition("-"))
-    if values == "*" or first not in known:
-        return values == "*"
-    return is_range != "-" or (last in known and known[first] <= known[last])
+    ends = values.split("-")
+    return values == "*" or (len(ends) <= 2 and known.issuperset(ends))
 
 
 def _pseudonym_key(key: SecretStr) -> SecretStr:

@@ -55,7 +55,8 @@ def _metric_column(metric: Metric) -> "pa.Field[Any]":
 
 
 def _average_column(metric: Metric) -> "pa.Field[Any]":
-    return _column(metric.name, pa.float64(), f"Average over the slept sessions. {metric.description}", metric.unit)
+    how = "Average over the slept sessions." if metric.asleep_field else "From the averages over the slept sessions."
+    return _column(metric.name, pa.float64(), f"{how} {metric.description}", metric.unit)
 
 
 _ORG = _column("org_id", pa.string(), "Label of the organisation in the roster.", required=True)

@@ -7,6 +7,8 @@ here is nothing but their arrangement, and where the files lie.
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
+import pyarrow as pa
+
 from schemas.metrics import LOINC, METRICS, PHR_SLEEP_EPISODE, Coding, Metric
 from schemas.stages import FOUR_STAGE, STAGE_NAMES, TWO_STAGE, from_asleep_codes
 from schemas.tables import AVERAGE_STATS, LAKE_TABLES, USERS, Table
@@ -32,7 +34,7 @@ _INTRODUCTION = """\
 
 Made from `schemas/tables.py` and `schemas/metrics.py` by `make docs`.
 
-Times are UTC with microseconds; `night_of` and `wake_date` are local dates. Durations are seconds, ratios are fractions.
+Times are UTC with microseconds; `night_of` and `wake_date` are local dates. Durations are seconds, ratios fractions.
 Null means that the vendor did not say, never zero. A partition without rows has no file.
 """
 
@@ -46,14 +48,16 @@ stages apart (`has_stages` = 2-stage) says 1 for any sleep. A code that is not i
 _WAREHOUSE = """\
 ## Warehouse
 
-`warehouse.duckdb` has the same tables under the same names, and the view `sleep_epochs`: one row is one epoch of a session.
+`warehouse.duckdb` has the same tables under the same names, and the view `sleep_epochs`: one row is one epoch of a
+session.
 """
 
 _FHIR = """\
 ## FHIR codes
 
-Every metric is a component of a night's Observation, and of a month's if it is averaged. `sleep-metric` is Nightshift's
-own code system, `{base}/CodeSystem/sleep-metric`; the first code leads. The value in FHIR is the column times the factor.
+Total sleep time is the value of a night's Observation, every other metric one of its components; those that are
+averaged are components of a month's Observation too. `sleep-metric` is Nightshift's own code system,
+`{base}/CodeSystem/sleep-metric`; the first code leads. The value in FHIR is the column times the factor.
 """
 
 
@@ -79,7 +83,7 @@ def _table_section(table: Table) -> str:
     rows = [
         (
             f"`{field.name}`",
-            f"`{field.type}`",
+            f"`{_type(field)}`",
             table.unit(field.name),
             _yes(field.nullable),
             table.description(field.name),
@@ -95,6 +99,12 @@ def _table_section(table: Table) -> str:
             _grid(("column", "type", "unit", "null", "meaning"), rows),
         )
     )
+
+
+def _type(field: pa.Field) -> str:
+    # Arrow names the member of a list differently from version to version.
+    kind = field.type
+    return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 
 def _stages_section() -> str:

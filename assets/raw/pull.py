@@ -71,9 +71,14 @@ class Window:
 
 @dataclass(slots=True)
 class PullReport:
-    """What a pull came to. ``failed`` counts users by kind of error; no user is named."""
+    """What a pull came to; no user is named.
+
+    ``failed`` counts users by kind of error. ``gone`` counts users whom the vendor did not know the last time either:
+    they are asked again every time, but are a failure only if the vendor knows nobody at all.
+    """
 
     users: int = 0
+    gone: int = 0
     counts: SessionCounts = field(default_factory=SessionCounts)
     documents: int = 0
     dirty_days: set[date] = field(default_factory=set)
@@ -169,6 +174,8 @@ async def _pull_users(
             await _pull_chunk(home, account, chunk, one, report, progress)
 
     await _together(take(chunk) for chunk in _chunks(users))
+    if report.gone and report.gone == report.users:
+        report.failed[UserNotFound.kind] += report.gone
     return report
 
 
@@ -250,7 +257,9 @@ def _count(report: PullReport, pulled: UserPull) -> None:
     report.dirty_days |= pulled.dirty_days
     report.dirty_months |= pulled.dirty_months
     report.users_changed |= pulled.users_dirty
-    if pulled.failure is not None and not _still_gone(pulled):
+    if _still_gone(pulled):
+        report.gone += 1
+    elif pulled.failure is not None:
         report.failed[pulled.failure.kind] += 1
 
 

@@ -4,7 +4,7 @@ Talks to the vendor and decides; writes nothing. What to keep and what to rememb
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -20,7 +20,7 @@ from connectors.state.ledger import COMPLETE, DELETED, PENDING, LedgerDocument, 
 from connectors.state.roster import RosterUser
 from schemas import asleep
 from schemas.canonical import average_stats_hash, session_hash, user_hash
-from schemas.documents import AVERAGE_STATS, SESSION, USER
+from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, USER
 from schemas.nights import local_date, utc_date
 
 USER_DOCUMENT_AGE = timedelta(days=7)
@@ -109,10 +109,12 @@ async def _pull_sessions(
 ) -> None:
     window = pull.user.active_within(first, last)
     listed: dict[str, asleep.SessionRow] = {}
+    pages: list[Answer[asleep.SessionList]] = []
     if window is not None:
-        rows = client.iterate_sessions(pull.user.user_id, date_gte=window[0], date_lte=window[1])
+        rows = client.iterate_sessions(pull.user.user_id, date_gte=window[0], date_lte=window[1], on_page=pages.append)
         listed = {row.session_id: row async for row in rows}
         pull.heard = True
+    pull.raw.extend(_telling_pages(pull.user, pages, known))
     waiting = [
         session
         for session in known.sessions.values()
@@ -124,6 +126,18 @@ async def _pull_sessions(
             *(_look_at_waiting(client, pull, session, now) for session in waiting),
         ]
     )
+
+
+def _telling_pages(
+    user: RosterUser, pages: Iterable[Answer[asleep.SessionList]], known: Known
+) -> Iterator[RawDocument]:
+    """The list pages that say something new: those with a row whose fingerprint is not the known one."""
+    for number, page in enumerate(pages):
+        rows = page.result().sleep_session_list
+        before = (known.sessions.get(row.session_id) for row in rows)
+        if any(seen is None or seen.fingerprint != fingerprint(row) for row, seen in zip(rows, before, strict=True)):
+            day = utc_date(page.fetched_at)
+            yield _raw(user, SESSION_LIST, f"page {number}", day, page, sha256(page.body).hexdigest())
 
 
 async def _look_at_row(

@@ -146,18 +146,28 @@ class AsleepClient:
         return await self._document(call, SessionList)
 
     def iterate_sessions(
-        self, user_id: str, *, date_gte: date | None, date_lte: date | None, zone: str = "UTC"
+        self,
+        user_id: str,
+        *,
+        date_gte: date | None,
+        date_lte: date | None,
+        zone: str = "UTC",
+        on_page: Callable[[Answer[SessionList]], None] | None = None,
     ) -> AsyncIterator[SessionRow]:
         """Every session of the range once, oldest first; one call for a user with under ``PAGE_ROWS`` of them.
 
-        Pages overlap by one row, so that a session deleted between two pages hides none (``paging`` tells how).
+        Pages overlap by one row, so that a session deleted between two pages hides none (``paging`` tells how);
+        ``on_page`` is given each as received.
         """
 
         async def page(offset: int) -> list[SessionRow]:
             answer = await self.list_sessions(
                 user_id, date_gte=date_gte, date_lte=date_lte, offset=offset, limit=PAGE_ROWS, zone=zone
             )
-            return answer.result().sleep_session_list
+            rows = answer.result().sleep_session_list
+            if on_page:
+                on_page(answer)
+            return rows
 
         return every_row(page, PAGE_ROWS)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.errors import WrongUsage
+from connectors.errors import NightshiftError, WrongUsage
 from pipelines.command.console import (
     EXIT_INCOMPLETE,
     check_range,
@@ -93,8 +93,10 @@ def run_sync(
     with PullProgress() as progress, open_runner(home, settings, progress) as runner:
         try:
             pull(runner)
-        finally:
-            runner.drain()
+        except NightshiftError:
+            runner.drain()  # what was pulled before the stop is good
+            raise
+        runner.drain()
     with home.state.read() as connection:
         quarantined = count_quarantined(connection)
     calls, counts = runner.watched.calls, runner.watched.report.counts

@@ -58,10 +58,12 @@ def test_a_new_night_costs_one_detail_and_one_stats_call_and_writes_one_session_
     assert summary["calls"] == {"list": 3, "detail": 1, "stats": 1, "user": 0, "retries": 0}
     assert summary["sessions"]["new"] == 1
     assert summary["partitions_written"] == 4
-    changed = {path for path, mark in touched_files(root).items() if before.get(path) != mark}
-    dates = {part for path in changed for part in Path(path).parts if part.startswith(("date=", "month="))}
-    # Raw keeps the month's statistics under its first day.
-    assert dates == {f"date={night}", f"month={night:%Y-%m}", f"date={night:%Y-%m}-01"}
+    changed = {Path(path).relative_to(root) for path, mark in touched_files(root).items() if before.get(path) != mark}
+    built = {path.parts for path in changed if path.parts[0] in ("lake", "fhir")}
+    partitions = {part for parts in built for part in parts if part.startswith(("date=", "month="))}
+    assert partitions == {f"date={night}", f"month={night:%Y-%m}"}
+    kinds = {path.parts[2] for path in changed if path.parts[0] == "raw"}
+    assert kinds == {"session", "session_list", "average_stats"}
 
 
 def test_every_partition_built_twice_is_byte_identical(warm: WarmProcess, small_world: str, tmp_path: Path) -> None:

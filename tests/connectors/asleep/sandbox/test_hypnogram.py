@@ -151,8 +151,8 @@ def test_unstable_breathing_comes_in_short_blocks_of_sleep(seed: int, per_hour: 
     unstable = unstable_breathing(stream(seed), stages, per_hour)
     hours = (len(stages) - stages.count(WAKE)) / 120
     assert not any(mark and stage == WAKE for mark, stage in zip(unstable, stages, strict=True))
-    assert 0 < len(blocks(unstable, 1)) <= 2.5 * per_hour * hours + 1
-    assert sum(unstable) <= 2.5 * per_hour * hours + 4
+    # A block may be cut in two by a short awakening, so the epochs bound the number of blocks.
+    assert 0 < len(blocks(unstable, 1)) <= sum(unstable) <= 2.5 * per_hour * hours + 4
 
 
 def test_all_wake_has_nothing_to_snore_in() -> None:

@@ -1,0 +1,205 @@
+"""Content hashes: equal for what is equal however it travelled, different for anything that changed."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.canonical import average_stats_hash, session_hash, user_hash
+from tests.schemas.samples import (
+    ABSENT,
+    AVERAGE_STATS,
+    SAMPLES,
+    SESSION,
+    SESSION_WEBHOOK,
+    USER,
+    Json,
+    changed,
+    result_of,
+)
+
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([+-]\d\d:\d\d|Z)")
+ZONES = st.sampled_from(
+    ("UTC", "Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Kiritimati")
+)
+STAT = result_of(SESSION)["stat"]
+
+
+def rewritten(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A JSON value with every leaf changed."""
+    if isinstance(value, dict):
+        return {name: rewritten(member, change) for name, member in value.items()}
+    if isinstance(value, list):
+        return [rewritten(member, change) for member in value]
+    return change(value)
+
+
+def at_zone(zone: str, letter_z: bool = False) -> Callable[[Any], Any]:
+    """Writes times as clocks of a zone show them."""
+
+    def change(leaf: Any) -> Any:
+        if not isinstance(leaf, str) or not ISO_TIME.fullmatch(leaf):
+            return leaf
+        text = datetime.fromisoformat(leaf).astimezone(ZoneInfo(zone)).isoformat()
+        return text.replace("+00:00", "Z") if letter_z else text
+
+    return change
+
+
+def backwards(value: Any) -> Any:
+    """The same JSON value with the members of every object in reverse order."""
+    if isinstance(value, dict):
+        return {name: backwards(value[name]) for name in reversed(value)}
+    return [backwards(member) for member in value] if isinstance(value, list) else value
+
+
+def as_decimals(leaf: Any) -> Any:
+    """Whole numbers as decimals: 5 as 5.0."""
+    return float(leaf) if isinstance(leaf, int) and not isinstance(leaf, bool) else leaf
+
+
+def without_nulls(value: Any) -> Any:
+    """The same JSON value with every null member left out."""
+    if isinstance(value, dict):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    return [without_nulls(member) for member in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("document", SAMPLES.values(), ids=SAMPLES)
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(lambda result: {"detail": "anything", "result": result}, id="another detail"),
+        pytest.param(lambda result: {"result": result}, id="no detail"),
+        pytest.param(lambda result: {"event": "SESSION_COMPLETE", "version": "V3", "data": result}, id="webhook"),
+        pytest.param(lambda result: {"result": backwards(result)}, id="order of keys"),
+        pytest.param(lambda result: {"result": without_nulls(result)}, id="absent for null"),
+        pytest.param(lambda result: {"result": result | {"something": None}}, id="null for absent"),
+        pytest.param(lambda result: {"result": rewritten(result, as_decimals)}, id="1.0 for 1"),
+        pytest.param(lambda result: {"result": rewritten(result, at_zone("America/New_York"))}, id="another offset"),
+        pytest.param(lambda result: {"result": rewritten(result, at_zone("UTC", letter_z=True))}, id="Z for +00:00"),
+        pytest.param(lambda result: {"result": result | {"timezone": "Pacific/Apia"}}, id="another request zone"),
+        pytest.param(lambda result: {"result": without_nulls(result | {"timezone": None})}, id="no request zone"),
+        pytest.param(lambda result: {"result": result | {"user_id": "G-another"}}, id="user id"),
+    ],
+)
+def test_the_same_session_in_another_form_has_the_same_hash(document: bytes, form: Callable[[Json], Json]) -> None:
+    """Envelope, order, null or absent, 1 or 1.0, offset, request zone and user id do not count."""
+    assert session_hash(json.dumps(form(result_of(document))).encode()) == session_hash(document)
+
+
+@given(
+    document=st.sampled_from(sorted(SAMPLES.values())),
+    zone=ZONES,
+    indent=st.none() | st.integers(0, 3),
+    forms=st.lists(st.sampled_from((backwards, without_nulls, lambda value: rewritten(value, as_decimals)))),
+)
+def test_written_again_in_another_zone_it_has_the_same_hash(
+    document: bytes, zone: str, indent: int | None, forms: list[Callable[[Any], Any]]
+) -> None:
+    """Any zone, white space and combination of forms."""
+    result = rewritten(result_of(document), at_zone(zone)) | {"timezone": zone}
+    for form in forms:
+        result = form(result)
+    assert session_hash(json.dumps({"result": result}, indent=indent).encode()) == session_hash(document)
+
+
+@pytest.mark.parametrize("name", STAT)
+def test_any_changed_metric_changes_the_hash(name: str) -> None:
+    """Another value, and null, are other contents: no member of the statistics is overlooked."""
+    value = STAT[name]
+    other = value[:-1] if isinstance(value, list | str) else value + 1
+    hashes = {session_hash(changed(SESSION, {f"result.stat.{name}": new})) for new in (value, other, None)}
+    assert len(hashes) == 3
+
+
+@given(st.sampled_from(("sleep_stages", "breath_stages", "snoring_stages")), st.integers(0, 919), st.integers(-1, 9))
+def test_any_changed_stage_changes_the_hash(array: str, epoch: int, code: int) -> None:
+    """One epoch of any of the three arrays is enough."""
+    stages = list(result_of(SESSION)["session"][array])
+    same = stages[epoch] == code
+    stages[epoch] = code
+    assert (session_hash(changed(SESSION, {f"result.session.{array}": stages})) == session_hash(SESSION)) is same
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"result.session.state": "CLOSED"},
+        {"result.session.created_timezone": "Asia/Tokyo"},
+        {"result.session.end_time": "2025-03-11T06:52:52+09:00"},
+        {"result.session.id": "20250310141208_h3k9r"},
+        {"result.peculiarities": ["TOO_LONG_FOR_ANALYSIS"]},
+        {"result.missing_data_ratio": 0.01},
+        {"result.stat": None},
+        {"result.a_field_of_tomorrow": 0},
+        {"result.session.timezone": "UTC"},
+    ],
+)
+def test_everything_else_in_a_session_counts(changes: Json) -> None:
+    """States, zones of the phone, remarks, unknown fields; the request's zone is meant only where it stands."""
+    assert session_hash(changed(SESSION, changes)) != session_hash(SESSION)
+
+
+def test_a_webhook_and_a_poll_of_one_night_are_equal() -> None:
+    """The webhook has its own envelope and names the user."""
+    polled = {"detail": "OK", "result": result_of(SESSION_WEBHOOK) | {"timezone": "Asia/Seoul"}}
+    del polled["result"]["user_id"]
+    assert session_hash(json.dumps(polled).encode()) == session_hash(SESSION_WEBHOOK)
+
+
+def test_a_user_changes_with_metadata_but_not_with_a_night() -> None:
+    """The last session is new every morning and is left out."""
+    later = {"result.last_session_info": {"session_id": "20250311141208_aaaaa"}}
+    assert user_hash(changed(USER, later)) == user_hash(USER)
+    assert user_hash(changed(USER, {"result.last_session_info": ABSENT})) == user_hash(USER)
+    for change in ({"result.metadata.weight": 61.3}, {"result.metadata": None}, {"result.to_be_deleted": True}):
+        assert user_hash(changed(USER, change)) != user_hash(USER)
+
+
+def test_averages_of_another_period_or_zone_are_other_averages() -> None:
+    """Unlike in a session, the zone asked for decides what is averaged."""
+    assert average_stats_hash(changed(AVERAGE_STATS, {"detail": "success"})) == average_stats_hash(AVERAGE_STATS)
+    for change in (
+        {"result.period.timezone": "Asia/Seoul"},
+        {"result.period.end_date": "2025-01-20"},
+        {"result.average_stats.time_in_bed": 22352},
+        {"result.slept_sessions": []},
+    ):
+        assert average_stats_hash(changed(AVERAGE_STATS, change)) != average_stats_hash(AVERAGE_STATS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b'{"result": ',
+        b'{"result": {"text": "\xff"}}',
+        b'{"result": {"number": 1e999}}',
+        b'{"result": ' + b"[" * 2000 + b"]" * 2000 + b"}",
+        b'{"result": null}',
+        b"[]",
+        b"7",
+    ],
+)
+@pytest.mark.parametrize("content_hash", [session_hash, average_stats_hash, user_hash])
+def test_any_bytes_have_a_hash(content_hash: Callable[[bytes], str], body: bytes) -> None:
+    """What cannot be read is hashed as it is, so that one broken answer never ends a pull."""
+    assert re.fullmatch(r"[0-9a-f]{64}", content_hash(body))
+    assert content_hash(body) == content_hash(bytes(body))
+    assert content_hash(body) != content_hash(body + b"x")
+
+
+@pytest.mark.parametrize("text", ["2025-13-45T99:99:99Z", "0001-01-01T00:00:00+09:00", "2025-02-29T00:00:00+00:00"])
+def test_what_only_looks_like_a_time_is_text(text: str) -> None:
+    """A time that is on no calendar, or not in UTC's, counts as the text it is."""
+    odd = changed(SESSION, {"result.stat.sleep_time": text})
+    assert session_hash(odd) == session_hash(odd)
+    assert session_hash(odd) != session_hash(SESSION)
