@@ -46,7 +46,7 @@ def demo(
         say(f"Sandbox: {users} users × {nights} nights at {base_url}")
         settings, home = _open(root, base_url)
         _import_roster(home, base_url)
-        summary = _sync(settings, home)
+        summary = _sync(settings, home, nights)
         sessions_equal = check_truth(settings, home, base_url)
     _show(settings, home, summary)
     shown = _shown(root)
@@ -144,14 +144,14 @@ def _import_roster(home: "Home", base_url: str) -> None:
         mark_users_dirty(connection)
 
 
-def _sync(settings: "Settings", home: "Home") -> dict[str, Any]:
+def _sync(settings: "Settings", home: "Home", nights: int) -> dict[str, Any]:
     from datetime import timedelta
 
     from pipelines.command.sync import run_sync
     from schemas.nights import utc_date
 
     today = utc_date(home.clock())
-    first = today - timedelta(days=settings.nightshift_lookback_days + 365)
+    first = today - timedelta(days=nights + 3)
     return run_sync(settings, home, lambda runner: runner.pull(first, today))
 
 

@@ -1,5 +1,7 @@
 """Stage codes: what Asleep's codes become, and that intervals are the hypnogram in another form."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,4 +75,4 @@ def test_intervals_partition_the_hypnogram(stages: list[int]) -> None:
     starts = [first for _, first, _ in intervals]
     assert starts == [sum(run.epochs for run in intervals[:index]) for index in range(len(intervals))]
     assert all(epochs > 0 for _, _, epochs in intervals)
-    assert all(before.stage != after.stage for before, after in zip(intervals, intervals[1:], strict=False))
+    assert all(before.stage != after.stage for before, after in pairwise(intervals))

@@ -30,10 +30,7 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
 def any_row(table: Table) -> st.SearchStrategy[dict[str, Any]]:
     """Any row of a table."""
     return st.fixed_dictionaries(
-        {
-            field.name: st.none() | VALUES[field.type] if field.nullable else VALUES[field.type]
-            for field in table.schema
-        }
+        {field.name: st.none() | VALUES[field.type] if field.nullable else VALUES[field.type] for field in table.schema}
     )
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,9 @@ def test_everything_new_reaches_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_read_only_folder_is_told_in_one_sentence() -> None:
     """Publishing and retracting there say what is wrong and what to do; nothing has changed."""
     with read_only_folder("object") as folder:
-        for attempt in (lambda: publish(folder / "object", b"bytes"), lambda: retract(folder / "object")):
+        for attempt in (partial(publish, content=b"bytes"), retract):
             with pytest.raises(DiskUnavailable) as refused:
-                attempt()
+                attempt(folder / "object")
             assert str(refused.value) == SENTENCE.format("Permission denied")
             assert refused.value.exit_code == 1
         assert [entry.name for entry in folder.iterdir()] == ["object"]

@@ -31,8 +31,14 @@ def test_rows_come_back_sorted_and_the_same_rows_are_the_same_bytes(table: Table
         assert not store.replace(table, PARTITION, shuffled)
         assert store.path(table, PARTITION).read_bytes() == content
         read = store.read(table, PARTITION)
-    assert read.schema.equals(table.schema, check_metadata=True)
+    assert [_described(field) for field in read.schema] == [_described(field) for field in table.schema]
     assert read.to_pylist() == sorted(rows, key=lambda row: [_as_bytes(row[name]) for name in table.sort_by])
+
+
+def _described(field: "pa.Field[Any]") -> tuple[object, ...]:
+    # Parquet has no clock time in whole seconds; it comes back in milliseconds.
+    arrow_type = pa.time32("ms") if field.type == pa.time32("s") else field.type
+    return field.name, arrow_type, field.nullable, field.metadata
 
 
 def _as_bytes(value: Any) -> Any:
@@ -81,7 +87,7 @@ def test_no_rows_is_no_file(tmp_path: Path) -> None:
     assert store.read(USERS, PARTITION).equals(USERS.schema.empty_table())
 
 
-@pytest.mark.parametrize("wrong", [{"user_id": None}, {"birth_year": "MCMLXXXVII"}, {"active_from": 1.5}])
+@pytest.mark.parametrize("wrong", [{"user_id": None}, {"birth_year": "MCMLXXXVII"}, {"active_from": "2025-01-01"}])
 def test_a_row_that_does_not_fit_leaves_the_old_file(tmp_path: Path, wrong: dict[str, object]) -> None:
     """A missing required value or one of another type is an error, and what was there stays whole."""
     store = LakeStore(tmp_path)

@@ -1,0 +1,244 @@
+"""The state database: made and opened by anyone at any time, whole after any error, and silent about values."""
+
+import json
+import subprocess
+import sys
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import WrongUsage
+from connectors.lake.publish import publish
+from connectors.state.database import NEWEST_REVISION, State, StateUnavailable, upsert
+from connectors.state.tables import documents, metadata, roster, vendors
+from tests.connectors.lake.disks import read_only_folder
+
+PLANTED = "".join(("G-20250101000000-", "CANARY" * 3, "CA"))
+ROW: dict[str, Any] = {"source": "asleep", "user_id": PLANTED, "org_id": PLANTED, "timezone": "UTC", "gone": False}
+UNUSABLE = (
+    "The state database cannot be used ({}): check that NIGHTSHIFT_HOME (or NIGHTSHIFT_STATE_URL) can be written and "
+    "has free space, then run the command again."
+)
+
+
+def test_migrations_make_exactly_the_tables_of_the_code(state: State) -> None:
+    """From an empty file, Alembic finds nothing that the migrations and ``tables.py`` do not agree on."""
+    with state.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == NEWEST_REVISION
+
+
+def test_the_newest_revision_is_the_last_migration() -> None:
+    """A migration that nobody would run is not possible: there is one head, and the code knows it."""
+    config = Config()
+    config.set_main_option("script_location", "connectors.state:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [NEWEST_REVISION]
+
+
+def test_opening_again_finds_what_was_written(tmp_path: Path) -> None:
+    """A second opening, after a close or beside an open one, migrates nothing and sees every row."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    first, second = State(url), State(url)
+    for opened in (first, second, first):
+        with opened.write() as connection:
+            upsert(connection, roster, [ROW])
+        with opened.read() as connection:
+            assert connection.execute(sa.select(roster.c.user_id)).scalars().all() == [PLANTED]
+        opened.close()
+
+
+def test_nothing_is_opened_before_the_first_transaction(tmp_path: Path) -> None:
+    """A home can be looked at without making a database."""
+    State(f"sqlite:///{tmp_path / 'state.db'}").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """An older program says so in one sentence and changes nothing."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    state = State(url)
+    with state.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    state.close()
+    with pytest.raises(StateUnavailable) as refused, State(url).read():
+        pass
+    assert str(refused.value) == (
+        "The state database was made by a newer Nightshift: use that version, or another NIGHTSHIFT_HOME."
+    )
+
+
+CHILD = """
+import json, sys
+import sqlalchemy as sa
+from alembic import command, config
+from connectors.state.database import State, upsert
+from connectors.state.tables import vendors
+
+print("ready", flush=True)
+for line in sys.stdin:
+    path, source, times = json.loads(line)
+    state = State(f"sqlite:///{path}")
+    for _ in range(times):
+        with state.write() as connection:
+            count = connection.execute(sa.select(vendors.c.base_url).where(vendors.c.source == "shared")).scalar() or 0
+            upsert(connection, vendors, [{"source": "shared", "base_url": str(int(count) + 1), "key_fingerprint": ""}])
+            upsert(connection, vendors, [{"source": source, "base_url": "", "key_fingerprint": ""}])
+    state.close()
+    print("done", flush=True)
+"""
+
+
+def test_processes_may_open_and_write_a_new_database_at_once(tmp_path: Path) -> None:
+    """Whoever comes first makes it, nobody fails, and no write is lost: three processes, many new databases."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    told = [_heard(process) for process in processes]
+    assert told == ["ready"] * 3
+    for number in range(12):
+        path, times = tmp_path / f"{number}.db", 20 if number == 0 else 1
+        for process in processes:
+            _tell(process, [str(path), f"source {process.pid}", times])
+        assert [_heard(process) for process in processes] == ["done"] * 3
+        with State(f"sqlite:///{path}").read() as connection:
+            found = dict(connection.execute(sa.select(vendors.c.source, vendors.c.base_url)).tuples())
+        assert found == {"shared": str(3 * times), **{f"source {process.pid}": "" for process in processes}}
+    for process in processes:
+        process.communicate()
+
+
+def _tell(process: "subprocess.Popen[str]", words: list[object]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(words) + "\n")
+    process.stdin.flush()
+
+
+def _heard(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_reader_is_not_held_up_by_a_writer(state: State) -> None:
+    """While a transaction writes, others read the state before it; afterwards they read the state after it."""
+    with state.write() as writing:
+        upsert(writing, roster, [ROW])
+        with state.read() as reading:
+            assert reading.execute(sa.select(sa.func.count()).select_from(roster)).scalar() == 0
+    with state.read() as reading:
+        assert reading.execute(sa.select(sa.func.count()).select_from(roster)).scalar() == 1
+
+
+def test_an_error_undoes_the_whole_transaction(state: State) -> None:
+    """Nothing of a block that is left by an error is kept, whatever the error."""
+    with pytest.raises(LookupError), state.write() as connection:  # noqa: PT012 - what happens inside is the matter
+        upsert(connection, roster, [ROW])
+        raise LookupError
+    with state.read() as connection:
+        assert connection.execute(sa.select(roster)).all() == []
+
+
+def test_an_upsert_adds_what_is_new_and_changes_only_what_is_given(state: State) -> None:
+    """A column that is not among the given ones keeps its value."""
+    pulled_at = datetime(2026, 11, 22, 4, tzinfo=UTC)
+    row = {"source": "asleep", "base_url": "a", "key_fingerprint": "k", "last_complete_pull_at": pulled_at}
+    with state.write() as connection:
+        upsert(connection, vendors, [row])
+        upsert(
+            connection,
+            vendors,
+            [{"source": name, "base_url": "b", "key_fingerprint": "l"} for name in ("asleep", "other")],
+        )
+        upsert(connection, vendors, [])
+        found = connection.execute(sa.select(vendors).order_by(vendors.c.source)).tuples().all()
+    assert found == [("asleep", "b", "l", pulled_at), ("other", "b", "l", None)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        sa.insert(roster).values(ROW),  # stands there already
+        sa.insert(roster).values(ROW | {"user_id": PLANTED + "2", "timezone": None}),
+        sa.insert(roster).values(ROW | {"gone": PLANTED}),
+        sa.insert(vendors).values(source=PLANTED, base_url=[PLANTED], key_fingerprint=""),
+        sa.text("INSERT INTO roster VALUES (:planted)").bindparams(planted=PLANTED),
+        sa.text("SELECT nothing FROM nowhere WHERE x = :planted").bindparams(planted=PLANTED),
+    ],
+)
+def test_no_error_of_the_database_tells_a_value(state: State, statement: sa.Executable) -> None:
+    """Neither the error nor anything a traceback would print behind it holds what was to be written."""
+    with state.write() as connection:
+        upsert(connection, roster, [ROW])
+    with pytest.raises(StateUnavailable, match=r"The state database cannot be used \(\w+\)") as refused:
+        _write(state, statement)
+    assert PLANTED not in "".join(traceback.format_exception(refused.value))
+
+
+def _write(state: State, statement: sa.Executable) -> None:
+    with state.write() as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9://user:canary@host/db", "nodriver+x://canary", ""])
+def test_an_unusable_url_is_wrong_usage(url: str) -> None:
+    """The setting is named; the URL, which may hold a password, is not shown."""
+    with pytest.raises(WrongUsage) as refused, State(url).read():
+        pass
+    assert str(refused.value) == (
+        "NIGHTSHIFT_STATE_URL cannot be used: give an SQLAlchemy URL whose driver is installed."
+    )
+    assert "canary" not in repr(State(url))
+
+
+def test_an_unusable_file_is_told_in_one_sentence(tmp_path: Path) -> None:
+    """A folder, something that is no database, a folder that is not there: the same plain words, no path."""
+    publish(tmp_path / "garbage", b"no database at all " * 100)
+    (tmp_path / "folder").mkdir()
+    for name, kind in (
+        ("garbage", "DatabaseError"),
+        ("folder", "OperationalError"),
+        ("none/state.db", "OperationalError"),
+    ):
+        with pytest.raises(StateUnavailable) as refused, State(f"sqlite:///{tmp_path / name}").read():
+            pass
+        assert str(refused.value) == UNUSABLE.format(kind)
+
+
+def test_a_read_only_folder_is_told_in_one_sentence() -> None:
+    """A home that cannot be written says so."""
+    with (
+        read_only_folder() as folder,
+        pytest.raises(StateUnavailable) as refused,
+        State(f"sqlite:///{folder / 'state.db'}").write(),
+    ):
+        pass
+    assert str(refused.value) == UNUSABLE.format("OperationalError")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    moment=st.datetimes(datetime(1900, 1, 2), datetime(9999, 12, 30)),  # noqa: DTZ001
+    offset=st.timedeltas(-timedelta(hours=23, minutes=59), timedelta(hours=23, minutes=59)),
+)
+def test_a_time_comes_back_as_the_same_instant_in_utc(shared_state: State, moment: datetime, offset: timedelta) -> None:
+    """Whatever its offset, to the microsecond, and aware."""
+    from datetime import timezone
+
+    given_time = moment.replace(tzinfo=timezone(offset))
+    row = {"source": "s", "document": "d", "user_id": "u", "document_id": "i", "content_hash": "h"}
+    with shared_state.write() as connection:
+        upsert(connection, documents, [{**row, "fetched_at": given_time}])
+        found = connection.execute(sa.select(documents.c.fetched_at)).scalar_one()
+    assert found == given_time
+    assert found.tzinfo is UTC

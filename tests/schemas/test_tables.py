@@ -1,0 +1,201 @@
+"""The contract of the lake, written out: columns, order, types, keys, and that every column is explained."""
+
+import pyarrow as pa
+import pytest
+
+from schemas.metrics import AVERAGED_METRICS, METRICS
+from schemas.tables import (
+    AVERAGE_STATS,
+    LAKE_TABLES,
+    SLEEP_HYPNOGRAMS,
+    SLEEP_SESSIONS,
+    SLEEP_STAGE_INTERVALS,
+    USERS,
+    Table,
+)
+
+UTC_TIME = "timestamp[us, tz=UTC]"
+each_table = pytest.mark.parametrize("table", LAKE_TABLES, ids=[table.name for table in LAKE_TABLES])
+
+SESSIONS = {
+    "org_id": "string",
+    "source": "string",
+    "user_id": "string",
+    "session_id": "string",
+    "start_time": UTC_TIME,
+    "end_time": UTC_TIME,
+    "sleep_onset": UTC_TIME,
+    "final_wake": UTC_TIME,
+    "unexpected_end_time": UTC_TIME,
+    "created_timezone": "string",
+    "timezone": "string",
+    "night_of": "date32[day]",
+    "wake_date": "date32[day]",
+    "peculiarities": "list<string>",
+    "missing_data_ratio": "double",
+    "has_stages": "string",
+    "revision": "int64",
+    "content_hash": "string",
+    "fetched_at": UTC_TIME,
+    "time_in_bed_s": "int64",
+    "sleep_period_s": "int64",
+    "total_sleep_time_s": "int64",
+    "wake_after_sleep_onset_s": "int64",
+    "sleep_onset_latency_s": "int64",
+    "wakeup_latency_s": "int64",
+    "light_sleep_s": "int64",
+    "deep_sleep_s": "int64",
+    "rem_sleep_s": "int64",
+    "latency_to_light_s": "int64",
+    "latency_to_deep_s": "int64",
+    "latency_to_rem_s": "int64",
+    "snoring_s": "int64",
+    "sleep_efficiency": "double",
+    "sleep_maintenance_efficiency": "double",
+    "awakenings": "int64",
+    "longest_awakening_s": "int64",
+    "sleep_cycles": "int64",
+    "sleep_cycle_mean_s": "double",
+    "snoring_episodes": "int64",
+    "stable_breath_s": "int64",
+    "unstable_breath_s": "int64",
+    "unstable_breath_episodes": "int64",
+    "breathing_index": "double",
+    "breathing_pattern": "string",
+    "sleep_index": "double",
+}
+
+HYPNOGRAMS = {
+    "source": "string",
+    "user_id": "string",
+    "session_id": "string",
+    "start_time": UTC_TIME,
+    "epoch_s": "int64",
+    "sleep_stages": "list<int8>",
+    "breath_stages": "list<int8>",
+    "snoring_stages": "list<int8>",
+}
+
+INTERVALS = {
+    "source": "string",
+    "user_id": "string",
+    "session_id": "string",
+    "stage": "string",
+    "start_time": UTC_TIME,
+    "end_time": UTC_TIME,
+    "first_epoch": "int64",
+    "epochs": "int64",
+}
+
+AVERAGES = {
+    "org_id": "string",
+    "source": "string",
+    "user_id": "string",
+    "period_start": "date32[day]",
+    "period_end": "date32[day]",
+    "timezone": "string",
+    "bedtime": "time32[s]",
+    "sleep_onset": "time32[s]",
+    "final_wake": "time32[s]",
+    "out_of_bed": "time32[s]",
+    "time_in_bed_s": "double",
+    "sleep_period_s": "double",
+    "total_sleep_time_s": "double",
+    "wake_after_sleep_onset_s": "double",
+    "sleep_onset_latency_s": "double",
+    "wakeup_latency_s": "double",
+    "light_sleep_s": "double",
+    "deep_sleep_s": "double",
+    "rem_sleep_s": "double",
+    "snoring_s": "double",
+    "sleep_efficiency": "double",
+    "sleep_maintenance_efficiency": "double",
+    "awakenings": "double",
+    "longest_awakening_s": "double",
+    "sleep_cycles": "double",
+    "sleep_cycle_mean_s": "double",
+    "snoring_episodes": "double",
+    "stable_breath_s": "double",
+    "unstable_breath_s": "double",
+    "unstable_breath_episodes": "double",
+    "slept_sessions": "int64",
+    "never_slept_sessions": "int64",
+    "slept_session_ids": "list<string>",
+}
+
+PEOPLE = {
+    "org_id": "string",
+    "source": "string",
+    "user_id": "string",
+    "timezone": "string",
+    "birth_year": "int64",
+    "birth_month": "int64",
+    "birth_day": "int64",
+    "gender": "string",
+    "height_cm": "double",
+    "weight_kg": "double",
+    "to_be_deleted": "bool",
+    "active_from": "date32[day]",
+    "active_to": "date32[day]",
+}
+
+
+def type_name(kind: pa.DataType) -> str:
+    """The name of an Arrow type, that of a list without its member's name."""
+    return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "key"),
+    [
+        (SLEEP_SESSIONS, SESSIONS, ("source", "user_id", "session_id")),
+        (SLEEP_HYPNOGRAMS, HYPNOGRAMS, ("source", "user_id", "session_id")),
+        (SLEEP_STAGE_INTERVALS, INTERVALS, ("source", "user_id", "session_id", "first_epoch")),
+        (AVERAGE_STATS, AVERAGES, ("source", "user_id", "period_start")),
+        (USERS, PEOPLE, ("source", "user_id")),
+    ],
+    ids=lambda value: value.name if isinstance(value, Table) else "",
+)
+def test_columns_and_key_are_those_of_the_contract(table: Table, columns: dict[str, str], key: tuple[str, ...]) -> None:
+    """Name, order and type of every column, and what makes a row unique."""
+    assert [(field.name, type_name(field.type)) for field in table.schema] == list(columns.items())
+    assert table.key == key
+
+
+def test_the_tables_are_those_of_the_contract() -> None:
+    """Five of them, by the names of their folders."""
+    assert [table.name for table in LAKE_TABLES] == [
+        "sleep_sessions",
+        "sleep_hypnograms",
+        "sleep_stage_intervals",
+        "average_stats",
+        "users",
+    ]
+
+
+@each_table
+def test_every_column_is_explained(table: Table) -> None:
+    """A sentence for each; the row of the table itself too."""
+    assert all(table.description(name).endswith(".") for name in table.schema.names)
+    assert table.row
+
+
+@each_table
+def test_keys_are_never_null_and_decide_the_order(table: Table) -> None:
+    """Rows sort by at least their key, so that the same rows always give the same bytes."""
+    assert set(table.key) <= set(table.sort_by)
+    assert not any(table.schema.field(name).nullable for name in table.sort_by)
+
+
+def test_metrics_may_all_be_null() -> None:
+    """A session without statistics has no numbers, and no zeros in their place."""
+    for table, metrics in ((SLEEP_SESSIONS, METRICS), (AVERAGE_STATS, AVERAGED_METRICS)):
+        assert all(table.schema.field(metric.name).nullable for metric in metrics)
+
+
+def test_units_of_metrics_are_those_of_the_columns() -> None:
+    """The one table of metrics speaks for both lake tables."""
+    assert {metric.name: SLEEP_SESSIONS.unit(metric.name) for metric in METRICS} == {m.name: m.unit for m in METRICS}
+    assert {m.name: AVERAGE_STATS.unit(m.name) for m in AVERAGED_METRICS} == {m.name: m.unit for m in AVERAGED_METRICS}
+    assert AVERAGE_STATS.description("snoring_s").startswith("Average over the slept sessions.")
+    assert AVERAGE_STATS.description("sleep_efficiency").startswith("From the averages")

@@ -1,0 +1,43 @@
+"""The demo, run as a newcomer runs it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.dataset as ds
+
+from tests.system.conftest import NEUTRAL
+
+
+def demo(cwd: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a folder."""
+    command = [sys.executable, "-m", "pipelines.command.main", "demo", *arguments]
+    return subprocess.run(command, cwd=cwd, env={**NEUTRAL, **settings}, capture_output=True, text=True, check=False)
+
+
+def test_demo_shows_every_layer_and_equals_the_truth(tmp_path: Path) -> None:
+    """20 users × 30 nights: files in each layer, a hypnogram, row counts, an answer, and the line that opens the UI."""
+    result = demo(tmp_path, "--users", "20", "--nights", "30")
+    assert result.returncode == 0, result.stderr
+    for part in ("  REM ┤", "sleep_epochs", "from sleep_stage_intervals", "NIGHTSHIFT_HOME=data-demo make dev"):
+        assert part in result.stdout
+    told = re.search(r"Everything equals the sandbox's truth: (\d+) sessions", result.stdout)
+    assert told is not None
+    home = tmp_path / "data-demo"
+    assert ds.dataset(home / "lake" / "sleep_sessions", partitioning="hive").count_rows() == int(told[1]) >= 20 * 28
+    for file in ("fhir/Patient.ndjson", "fhir/Device.ndjson", "warehouse.duckdb", "lake/users/users.parquet"):
+        assert (home / file).stat().st_size > 0
+
+
+def test_demo_starts_afresh_and_leaves_other_folders_alone(tmp_path: Path) -> None:
+    """A second demo replaces the first; below NIGHTSHIFT_HOME it has its own folder; a stranger's folder is refused."""
+    for _ in range(2):
+        assert demo(tmp_path, "--users", "3", "--nights", "2", NIGHTSHIFT_HOME=str(tmp_path / "mine")).returncode == 0
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"demo"}
+    (tmp_path / "data-demo").mkdir()
+    (tmp_path / "data-demo" / "thesis.doc").touch()
+    refused = demo(tmp_path)
+    assert refused.returncode == 2
+    assert "move it away" in refused.stderr
+    assert (tmp_path / "data-demo" / "thesis.doc").exists()
