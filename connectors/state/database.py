@@ -42,7 +42,11 @@ class State:
             ) from None
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
-        _migrate(engine)
+        try:
+            _migrate(engine)
+        except NightshiftError:
+            engine.dispose()
+            raise
         return engine
 
     @contextmanager

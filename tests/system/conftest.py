@@ -43,7 +43,9 @@ class WarmProcess:
         self._process = process
         self._folder = folder
 
-    def sync(self, root: Path, base_url: str, *, key: str = KEY, failpoint: str = "", now: datetime = NOW) -> Outcome:
+    def sync(
+        self, root: Path, base_url: str, *, key: str = KEY, failpoint: str = "", now: datetime = NOW, **settings: str
+    ) -> Outcome:
         """Sync a home in a fresh child; a failpoint kills it with status -9."""
         out, err = self._folder / "out", self._folder / "err"
         task = {
@@ -54,6 +56,7 @@ class WarmProcess:
                 "ASLEEP_REQUESTS_PER_SECOND": "2000",
                 "NIGHTSHIFT_PSEUDONYM_KEY": "the same pseudonyms in every home",
                 "NIGHTSHIFT_FAILPOINT": failpoint,
+                **settings,
             },
             "now": now.isoformat(),
             "first": (now.date() - timedelta(days=10)).isoformat(),
@@ -88,9 +91,9 @@ def small_world() -> Iterator[str]:
         yield base_url
 
 
-def new_home(root: Path, base_url: str, org: str = "default") -> Path:
+def new_home(root: Path, base_url: str, org: str = "default", state_url: str | None = None) -> Path:
     """A home whose roster is everybody in the world."""
-    home = Home(root)
+    home = Home(root, state_url=state_url)
     home.prepare()
     roster = root.parent / f"{root.name}-roster.csv"
     lines = control(base_url, "users.csv").splitlines()

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 import traceback
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -101,22 +103,21 @@ for line in sys.stdin:
 
 def test_processes_may_open_and_write_a_new_database_at_once(tmp_path: Path) -> None:
     """Whoever comes first makes it, nobody fails, and no write is lost: three processes, many new databases."""
-    processes = [
-        subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    told = [_heard(process) for process in processes]
-    assert told == ["ready"] * 3
-    for number in range(12):
-        path, times = tmp_path / f"{number}.db", 20 if number == 0 else 1
-        for process in processes:
-            _tell(process, [str(path), f"source {process.pid}", times])
-        assert [_heard(process) for process in processes] == ["done"] * 3
-        with State(f"sqlite:///{path}").read() as connection:
-            found = dict(connection.execute(sa.select(vendors.c.source, vendors.c.base_url)).tuples())
-        assert found == {"shared": str(3 * times), **{f"source {process.pid}": "" for process in processes}}
-    for process in processes:
-        process.communicate()
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen([sys.executable, "-c", CHILD], stdin=PIPE, stdout=PIPE, text=True))
+            for _ in range(3)
+        ]
+        assert [_heard(process) for process in processes] == ["ready"] * 3
+        for number in range(25):
+            path, times = tmp_path / f"{number}.db", 20 if number == 0 else 1
+            for process in processes:
+                _tell(process, [str(path), f"source {process.pid}", times])
+            assert [_heard(process) for process in processes] == ["done"] * 3
+            expected = {"shared": str(3 * times), **{f"source {process.pid}": "" for process in processes}}
+            with closing(State(f"sqlite:///{path}")) as state, state.read() as connection:
+                found = connection.execute(sa.select(vendors.c.source, vendors.c.base_url)).tuples().all()
+            assert dict(found) == expected
 
 
 def _tell(process: "subprocess.Popen[str]", words: list[object]) -> None:
@@ -233,8 +234,6 @@ def test_a_read_only_folder_is_told_in_one_sentence() -> None:
 )
 def test_a_time_comes_back_as_the_same_instant_in_utc(shared_state: State, moment: datetime, offset: timedelta) -> None:
     """Whatever its offset, to the microsecond, and aware."""
-    from datetime import timezone
-
     given_time = moment.replace(tzinfo=timezone(offset))
     row = {"source": "s", "document": "d", "user_id": "u", "document_id": "i", "content_hash": "h"}
     with shared_state.write() as connection:

@@ -1,0 +1,93 @@
+"""Whatever the vendor sends becomes a record that fits its table, or is refused without a word of its content."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.lake.normalise import (
+    Refused,
+    decode_average_stats,
+    decode_session,
+    decode_user,
+    is_complete,
+    normalise_average_stats,
+    normalise_session,
+)
+from assets.lake.sleep_hypnograms import hypnogram_rows
+from assets.lake.sleep_stage_intervals import interval_rows
+from assets.lake.users import user_row
+from schemas.canonical import average_stats_hash, session_hash, user_hash
+from schemas.identities import IDENTITIES, violations
+from schemas.tables import AVERAGE_STATS, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
+from tests.assets.homes import sleeper
+from tests.assets.lake.any_document import CANARY, any_document
+from tests.assets.lake.documents import MONTH_STATS, USER_ID, current, session_document, stats_document, user_document
+from tests.schemas import samples
+
+ZONES = st.sampled_from(("UTC", "Asia/Seoul", "Pacific/Kiritimati", "Pacific/Niue"))
+SESSIONS = st.sampled_from((samples.SESSION, samples.SESSION_ENDED_LATE, samples.SESSION_OPEN)).flatmap(any_document)
+
+
+def fits(table: Table, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as the lake would keep them: exactly the table's columns, every required one filled."""
+    rows = list(rows)
+    assert all(list(row) == table.schema.names for row in rows)
+    kept = pa.Table.from_pylist(rows, schema=table.schema)
+    assert all(field.nullable or kept[field.name].null_count == 0 for field in table.schema)
+    return kept.to_pylist()  # type: ignore[no-any-return]
+
+
+def tells_nothing(refused: Refused) -> None:
+    """One sentence and a path, without what was put into the document."""
+    assert refused.explanation.endswith(".")
+    assert refused.path.startswith("$")
+    assert not any(CANARY in text for text in (refused.explanation, refused.path, repr(refused)))
+
+
+@given(body=SESSIONS, zone=ZONES, days_off=st.sampled_from((0, 0, 0, 2)))
+def test_any_session_becomes_rows_or_is_refused(body: bytes, zone: str, days_off: int) -> None:
+    """Nothing but ``Refused`` is ever raised, by no step from the hash to the tables and the checks."""
+    assert session_hash(body)
+    day = date(2025, 3, 10) + timedelta(days=days_off)
+    try:
+        decoded = decode_session(current(session_document(body, day=day)))
+        if not is_complete(decoded):
+            return
+        session = normalise_session(decoded, "clinic", zone)
+    except Refused as refused:
+        tells_nothing(refused)
+        return
+    assert fits(SLEEP_SESSIONS, [session.row]) == [session.row]
+    fits(SLEEP_HYPNOGRAMS, hypnogram_rows(session))
+    intervals = fits(SLEEP_STAGE_INTERVALS, interval_rows(session))
+    assert sum(row["epochs"] for row in intervals) == len(session.sleep_stages or [])
+    assert set(violations(decoded.content)) <= {identity.name for identity in IDENTITIES}
+
+
+@given(body=any_document(MONTH_STATS), zone=ZONES)
+def test_any_averages_become_a_row_or_are_refused(body: bytes, zone: str) -> None:
+    """As with sessions."""
+    assert average_stats_hash(body)
+    try:
+        row = normalise_average_stats(decode_average_stats(current(stats_document(body))), "clinic", zone)
+    except Refused as refused:
+        tells_nothing(refused)
+        return
+    fits(AVERAGE_STATS, [row])
+
+
+@given(body=any_document(samples.USER))
+def test_any_user_becomes_a_row_or_is_refused(body: bytes) -> None:
+    """As with sessions."""
+    assert user_hash(body)
+    try:
+        user = decode_user(current(user_document(body))).content
+    except Refused as refused:
+        tells_nothing(refused)
+        return
+    row = user_row(sleeper(USER_ID), user)
+    assert fits(USERS, [row]) == [row]

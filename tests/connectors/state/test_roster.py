@@ -1,0 +1,240 @@
+"""The roster: what a CSV may say, how each mistake in one is told, and what putting, removing and 'gone' come to."""
+
+import re
+import tempfile
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import WrongUsage
+from connectors.state.database import State
+from connectors.state.ledger import put_unpulled, unpulled
+from connectors.state.roster import (
+    RosterChange,
+    RosterUser,
+    list_users,
+    mark_gone,
+    put_users,
+    read_roster_csv,
+    remove_user,
+)
+
+ANNA = RosterUser("asleep", "anna")
+BERT = RosterUser("asleep", "bert", "clinic", "Asia/Seoul", date(2026, 1, 1), date(2026, 12, 31))
+
+COLUMNS = "user_id, timezone, org, active_from, active_to"
+ZONE = "the timezone is not an IANA name such as Asia/Seoul or Europe/Berlin."
+
+
+def written(folder: Path, content: bytes) -> Path:
+    """A file of users with this content."""
+    path = folder / "users.csv"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"user_id,timezone,org,active_from,active_to\nanna,,,,\nbert,Asia/Seoul,clinic,2026-01-01,2026-12-31\n",
+        b"user_id,timezone,org,active_from,active_to\r\nanna,,,,\r\nbert,Asia/Seoul,clinic,2026-01-01,2026-12-31\r\n",
+        b"\xef\xbb\xbfuser_id,timezone,org,active_from,active_to\nanna\nbert,Asia/Seoul,clinic,2026-01-01,2026-12-31",
+        b"active_to,org,user_id,active_from,timezone\n,,anna,,UTC\n2026-12-31,clinic,bert,2026-01-01,Asia/Seoul\n",
+        b' user_id , timezone,org,active_from,active_to\n\n anna ,,,,\n\n"bert","Asia/Seoul","clinic",'
+        b"2026-01-01,2026-12-31\n\n",
+    ],
+    ids=["plain", "CRLF", "BOM, short line, no end of line", "other order", "spaces, empty lines, quotes"],
+)
+def test_the_same_users_however_they_are_written(tmp_path: Path, content: bytes) -> None:
+    """Line ends, a BOM, the order of columns, spaces and quotes do not matter; empty cells are the defaults."""
+    assert read_roster_csv(written(tmp_path, content), "asleep") == [ANNA, BERT]
+
+
+def test_only_the_user_id_is_required(tmp_path: Path) -> None:
+    """A file of ids alone is a roster, in its order; a file with no line but the first is an empty one."""
+    path = written(tmp_path, "user_id\nzoë,\nG-1\n".replace(",", "").encode())
+    assert [user.user_id for user in read_roster_csv(path, "asleep")] == ["zoë", "G-1"]
+    assert read_roster_csv(written(tmp_path, b"user_id\n"), "asleep") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", f"users.csv, line 1: the column user_id is missing (columns: {COLUMNS})."),
+        (b"id,timezone\ncanary,UTC\n", f"users.csv, line 1: the column user_id is missing (columns: {COLUMNS})."),
+        (b"canary\nother\n", f"users.csv, line 1: the column user_id is missing (columns: {COLUMNS})."),
+        (
+            b"user_id,canary,zone\na,b,c\n",
+            f"users.csv, line 1: 2 column(s) are not known (known are {COLUMNS}).",
+        ),
+        (b"user_id,org,user_id\na,b,c\n", "users.csv, line 1: a column stands in the file twice."),
+        (b"user_id\n\ncanary\n   \n", "users.csv, line 4: user_id is empty."),
+        (b"user_id,timezone\n,UTC\n", "users.csv, line 2: user_id is empty."),
+        (b"user_id,timezone\na,UTC\ncanary,Mars/Canary\n", f"users.csv, line 3: {ZONE}"),
+        (b"user_id,timezone\na,KST\n", f"users.csv, line 2: {ZONE}"),
+        (b"user_id,timezone\na,../UTC\n", f"users.csv, line 2: {ZONE}"),
+        (b"user_id,active_from\na,22.11.2026\n", "users.csv, line 2: active_from is not a date like 2026-11-22."),
+        (b"user_id,active_to\na,2026-02-30\n", "users.csv, line 2: active_to is not a date like 2026-11-22."),
+        (
+            b"user_id,active_from,active_to\r\na,2026-11-22,2026-11-22\r\nb,2026-11-22,2026-11-21\r\n",
+            "users.csv, line 3: active_from is after active_to.",
+        ),
+        (b"user_id\ncanary\nother\n canary\n", "users.csv, line 4: this user_id stands in the file twice."),
+        (b"user_id,org\na,b,canary\n", "users.csv, line 2: more cells than columns."),
+        (b'user_id,org\na,"canary\n', "users.csv, line 2: not valid CSV (check the quotes)."),
+        (b'user_id,org\na,"can"ary\n', "users.csv, line 2: not valid CSV (check the quotes)."),
+        (b'"user_id,canary\n', "users.csv, line 1: not valid CSV (check the quotes)."),
+        (b'user_id\n"can\nary"\n,\n', "users.csv, line 4: more cells than columns."),
+        ("user_id\ncanary ë\n".encode("latin-1"), "Cannot read users.csv: it is not UTF-8 text."),
+        ("user_id\ncanary\n".encode("utf-16"), "Cannot read users.csv: it is not UTF-8 text."),
+    ],
+)
+def test_each_mistake_is_told_with_its_line_and_without_a_cell(tmp_path: Path, content: bytes, sentence: str) -> None:
+    """One sentence that names the file, the line and the rule; no cell's content is repeated."""
+    with pytest.raises(WrongUsage) as refused:
+        read_roster_csv(written(tmp_path, content), "asleep")
+    assert str(refused.value) == sentence
+    assert refused.value.exit_code == 2
+    assert "canary" not in str(refused.value).lower()
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.csv", "No such file or directory"), ("folder", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, reason: str) -> None:
+    """By its name only, with the reason."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WrongUsage) as refused:
+        read_roster_csv(tmp_path / name, "asleep")
+    assert str(refused.value) == f"Cannot read {name}: {reason}."
+
+
+TEMPLATES = [
+    r"users\.csv, line 1: the column user_id is missing \(columns: [a-z_, ]+\)\.",
+    r"users\.csv, line 1: \d+ column\(s\) are not known \(known are [a-z_, ]+\)\.",
+    r"users\.csv, line 1: a column stands in the file twice\.",
+    rf"users\.csv, line \d+: {re.escape(ZONE)}",
+    r"users\.csv, line \d+: user_id is empty\.",
+    r"users\.csv, line \d+: active_(from|to) is not a date like 2026-11-22\.",
+    r"users\.csv, line \d+: active_from is after active_to\.",
+    r"users\.csv, line \d+: this user_id stands in the file twice\.",
+    r"users\.csv, line \d+: more cells than columns\.",
+    r"users\.csv, line \d+: not valid CSV \(check the quotes\)\.",
+    r"Cannot read users\.csv: it is not UTF-8 text\.",
+]
+cells = st.sampled_from(
+    ["user_id", "timezone", "org", "active_from", "active_to", "", "UTC", "Asia/Seoul", "2026-01-01", "2027-01-01"]
+) | st.text(max_size=5)
+lines = st.lists(st.lists(cells, max_size=5).map(",".join), max_size=5)
+files = st.binary(max_size=60) | lines.map("\n".join).map(lambda text: text.encode(errors="replace"))
+rosters = st.tuples(st.just(b"user_id,timezone,active_from,active_to\n"), files).map(b"".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(files | rosters)
+def test_any_file_is_a_roster_or_a_known_sentence(content: bytes) -> None:
+    """Whatever the bytes: users whose ids are not empty and stand once, or one of the sentences above, and no more."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            users = read_roster_csv(written(Path(folder), content), "asleep")
+        except WrongUsage as refused:
+            assert any(re.fullmatch(template, str(refused)) for template in TEMPLATES)
+            return
+    ids = [user.user_id for user in users]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_putting_counts_what_is_added_changed_and_left(state: State) -> None:
+    """The counts add up, and the roster holds exactly what was put, in the order of ids."""
+    moved = replace(BERT, timezone="Europe/Berlin")
+    carl = RosterUser("asleep", "carl")
+    with state.write() as connection:
+        assert put_users(connection, [BERT, ANNA]) == RosterChange(added=2, changed=0, unchanged=0)
+        assert put_users(connection, [carl, moved, ANNA]) == RosterChange(added=1, changed=1, unchanged=1)
+        assert put_users(connection, []) == RosterChange(0, 0, 0)
+    with state.read() as connection:
+        assert list_users(connection) == [ANNA, moved, carl]
+
+
+def test_the_same_id_at_two_sources_is_two_users(state: State) -> None:
+    """Putting, listing and removing keep sources apart."""
+    elsewhere = replace(ANNA, source="eight_sleep")
+    with state.write() as connection:
+        put_users(connection, [ANNA, elsewhere])
+        assert list_users(connection, "asleep") == [ANNA]
+        assert remove_user(connection, "asleep", "anna")
+        assert list_users(connection) == [elsewhere]
+
+
+def test_removing_takes_the_user_off_the_roster_once(state: State) -> None:
+    """True if there was one, and the user is no longer among those still to be pulled."""
+    with state.write() as connection:
+        put_users(connection, [ANNA, BERT])
+        put_unpulled(connection, "asleep", {"anna": "not_asked", "bert": "not_asked"}, datetime.now(UTC))
+        assert remove_user(connection, "asleep", "anna")
+        assert not remove_user(connection, "asleep", "anna")
+        assert list_users(connection) == [BERT]
+        assert set(unpulled(connection, "asleep")) == {"bert"}
+
+
+def test_gone_users_stay_on_the_roster_until_they_are_back(state: State) -> None:
+    """The vendor's 404 is noted, taken back when it answers again, and forgotten when the user is put once more."""
+    with state.write() as connection:
+        put_users(connection, [ANNA, BERT, replace(ANNA, source="eight_sleep")])
+        mark_gone(connection, "asleep", gone=["anna", "nobody"], back=["bert"])
+        assert list_users(connection, "asleep") == [replace(ANNA, gone=True), BERT]
+        assert not list_users(connection, "eight_sleep")[0].gone
+        mark_gone(connection, "asleep", gone=["bert"], back=["anna"])
+        assert list_users(connection, "asleep") == [ANNA, replace(BERT, gone=True)]
+        assert put_users(connection, [BERT]).changed == 1
+        assert list_users(connection, "asleep") == [ANNA, BERT]
+
+
+days = st.dates(date(2026, 1, 1), date(2026, 1, 12))
+
+
+@given(days | st.none(), days | st.none(), days, days, days)
+def test_a_user_is_active_on_the_days_from_first_to_last(
+    active_from: date | None, active_to: date | None, first: date, last: date, day: date
+) -> None:
+    """A day is in the part exactly if it is in the range asked for and in the user's own, ends included."""
+    part = replace(ANNA, active_from=active_from, active_to=active_to).active_within(first, last)
+    wanted = first <= day <= last and (active_from or day) <= day <= (active_to or day)
+    assert (part is not None and part[0] <= day <= part[1]) == wanted
+
+
+def test_a_user_does_not_show_who_it_is() -> None:
+    """The repr holds nothing of the person."""
+    assert repr(BERT) == "RosterUser(…)"
+
+
+def test_a_roster_is_read_as_fast_as_its_zones_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tz database of the machine is walked once a zone at most, not once a line."""
+    import zoneinfo
+
+    walked = 0
+    available = zoneinfo.available_timezones
+
+    def counted() -> set[str]:
+        nonlocal walked
+        walked += 1
+        return available()
+
+    monkeypatch.setattr("schemas.nights.available_timezones", counted)
+    text = "user_id,timezone\n" + "".join(f"{number},Asia/Seoul\n" for number in range(500))
+    assert len(read_roster_csv(written(tmp_path, text.encode()), "asleep")) == 500
+    assert walked <= 1
+
+
+def test_the_roster_is_read_with_one_query(state: State) -> None:
+    """Listing costs one statement however many users there are."""
+    with state.write() as connection:
+        put_users(connection, [RosterUser("asleep", str(number)) for number in range(1000)])
+        statements: list[object] = []
+        sa.event.listen(connection, "before_execute", lambda *arguments: statements.append(arguments[1]))
+        assert len(list_users(connection)) == 1000
+    assert len(statements) == 1
