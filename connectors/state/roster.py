@@ -116,7 +116,8 @@ def read_roster_csv(path: Path, source: str) -> list[RosterUser]:
                 raise WrongUsage(f"{path.name}, line {reader.line_num}: this user_id stands in the file twice.")
             users[user.user_id] = user
     except csv.Error:
-        raise WrongUsage(f"{path.name}, line {reader.line_num}: not valid CSV (check the quotes).") from None
+        line = reader.reader.line_num  # that of the DictReader is still the line before
+        raise WrongUsage(f"{path.name}, line {line}: not valid CSV (check the quotes).") from None
     return list(users.values())
 
 

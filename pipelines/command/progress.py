@@ -26,7 +26,7 @@ class PullProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
-            TextColumn("pulling"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("users · {task.fields[sessions]} sessions · {task.fields[rate]} calls/s ·"),
@@ -47,7 +47,9 @@ class PullProgress:
     def users(self, total: int) -> None:
         """The pull begins with so many users."""
         self._total, self._done, self._began = total, 0, time.monotonic()
-        self._task = self._bar.add_task("pull", total=total, sessions=0, rate="0")
+        for finished in self._bar.task_ids:
+            self._bar.remove_task(finished)
+        self._task = self._bar.add_task("pulling", total=total, sessions=0, rate="0")
 
     def user_done(self, counts: "SessionCounts") -> None:
         """One more user is pulled."""
@@ -64,7 +66,9 @@ class PullProgress:
         self._show(advance=0)
 
     def ended(self, report: "PullReport | None", calls: "Calls") -> None:
-        """A pull is over."""
+        """A pull is over; what it changed is built next."""
+        for task in self._bar.task_ids:
+            self._bar.update(task, description="building what changed ·")
 
     def _show(self, *, advance: int) -> None:
         if self._live:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.canonical import average_stats_hash, session_hash, user_hash
@@ -94,6 +94,7 @@ def test_the_same_session_in_another_form_has_the_same_hash(document: bytes, for
     assert session_hash(json.dumps(form(result_of(document))).encode()) == session_hash(document)
 
 
+@settings(deadline=None)
 @given(
     document=st.sampled_from(sorted(SAMPLES.values())),
     zone=ZONES,
@@ -119,6 +120,7 @@ def test_any_changed_metric_changes_the_hash(name: str) -> None:
     assert len(hashes) == 3
 
 
+@settings(deadline=None)
 @given(st.sampled_from(("sleep_stages", "breath_stages", "snoring_stages")), st.integers(0, 919), st.integers(-1, 9))
 def test_any_changed_stage_changes_the_hash(array: str, epoch: int, code: int) -> None:
     """One epoch of any of the three arrays is enough."""

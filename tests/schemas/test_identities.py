@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.asleep import Envelope, SessionDetail, Stat
@@ -182,6 +182,7 @@ FIGURES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_figures_are_judged(data: st.DataObject) -> None:
     """Whatever the vendor sends, the answer is a list of names and never an error."""

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.nights import is_iana_zone, local_date, night_of, utc_date
@@ -76,6 +76,7 @@ def test_dates_checked_by_hand(zone: str, instant: str, night: str, on_calendar:
     )
 
 
+@settings(deadline=None)
 @given(INSTANTS, ZONES, st.integers(-14 * 60, 14 * 60))
 def test_the_offset_an_instant_is_written_with_does_not_matter(instant: datetime, zone: str, offset_min: int) -> None:
     """The same instant at another offset has the same dates."""
@@ -87,6 +88,7 @@ def test_the_offset_an_instant_is_written_with_does_not_matter(instant: datetime
     )
 
 
+@settings(deadline=None)
 @given(INSTANTS, ZONES)
 def test_noon_on_the_wall_clock_divides_the_nights(instant: datetime, zone: str) -> None:
     """In the afternoon the night has the date of the day, in the morning that of the day before."""

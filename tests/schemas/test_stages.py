@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.stages import (
@@ -48,6 +48,7 @@ def test_codes_become_ours(plan: str, theirs: list[int], ours: list[int]) -> Non
     assert from_asleep_codes(theirs, plan) == ours
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers()), st.sampled_from((FOUR_STAGE, TWO_STAGE)))
 def test_translation_keeps_the_length_and_gives_only_known_codes(codes: list[int], plan: str) -> None:
     """One code in, one code of the lake out."""
@@ -67,6 +68,7 @@ def test_intervals_of_a_night() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(HYPNOGRAMS)
 def test_intervals_partition_the_hypnogram(stages: list[int]) -> None:
     """Written out again they are the hypnogram, without gap or overlap, and no run is cut in two."""

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.lake.normalise import (
@@ -27,9 +27,13 @@ from tests.assets.homes import sleeper
 from tests.assets.lake.any_document import CANARY, any_document
 from tests.assets.lake.documents import MONTH_STATS, USER_ID, current, session_document, stats_document, user_document
 from tests.schemas import samples
+from tests.schemas.samples import changed
 
 ZONES = st.sampled_from(("UTC", "Asia/Seoul", "Pacific/Kiritimati", "Pacific/Niue"))
-SESSIONS = st.sampled_from((samples.SESSION, samples.SESSION_ENDED_LATE, samples.SESSION_OPEN)).flatmap(any_document)
+SHORT = {f"result.session.{name}_stages": [0, 1, 2, 3, -1] for name in ("sleep", "breath", "snoring")}
+SESSIONS = st.sampled_from(
+    [changed(sample, SHORT) for sample in (samples.SESSION, samples.SESSION_ENDED_LATE, samples.SESSION_OPEN)]
+).flatmap(any_document)
 
 
 def fits(table: Table, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -48,6 +52,7 @@ def tells_nothing(refused: Refused) -> None:
     assert not any(CANARY in text for text in (refused.explanation, refused.path, repr(refused)))
 
 
+@settings(max_examples=300, deadline=None)
 @given(body=SESSIONS, zone=ZONES, days_off=st.sampled_from((0, 0, 0, 2)))
 def test_any_session_becomes_rows_or_is_refused(body: bytes, zone: str, days_off: int) -> None:
     """Nothing but ``Refused`` is ever raised, by no step from the hash to the tables and the checks."""
@@ -68,6 +73,7 @@ def test_any_session_becomes_rows_or_is_refused(body: bytes, zone: str, days_off
     assert set(violations(decoded.content)) <= {identity.name for identity in IDENTITIES}
 
 
+@settings(max_examples=300, deadline=None)
 @given(body=any_document(MONTH_STATS), zone=ZONES)
 def test_any_averages_become_a_row_or_are_refused(body: bytes, zone: str) -> None:
     """As with sessions."""
@@ -80,6 +86,7 @@ def test_any_averages_become_a_row_or_are_refused(body: bytes, zone: str) -> Non
     fits(AVERAGE_STATS, [row])
 
 
+@settings(max_examples=300, deadline=None)
 @given(body=any_document(samples.USER))
 def test_any_user_becomes_a_row_or_is_refused(body: bytes) -> None:
     """As with sessions."""
