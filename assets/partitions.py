@@ -15,5 +15,6 @@ BACKFILL_DAYS = 90
 """Days a run of a backfill covers: under the vendor's 100 rows a page and 100 days of statistics."""
 
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
-MONTHLY = dg.MonthlyPartitionsDefinition(start_date=f"{FIRST_DAY:%Y-%m}", end_offset=1, fmt="%Y-%m")
+# Two ahead, because a month begins east of Greenwich while it is still the last one in UTC.
+MONTHLY = dg.MonthlyPartitionsDefinition(start_date=f"{FIRST_DAY:%Y-%m}", end_offset=2, fmt="%Y-%m")
 BACKFILL = dg.BackfillPolicy.multi_run(BACKFILL_DAYS)

@@ -69,7 +69,9 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> int:
     unfinished = dg.RunsFilter(
         statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()}
     )
-    dead = [run for run in instance.get_runs(unfinished) if not is_running(int(run.tags.get(PID_TAG, 0)))]
+    # A run that the daemon executes again carries the tags of the first one, whose process is gone.
+    own = [run for run in instance.get_runs(unfinished) if run.parent_run_id is None]
+    dead = [run for run in own if not is_running(int(run.tags.get(PID_TAG, 0)))]
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine restarted.")
     return len(dead)
