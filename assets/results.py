@@ -26,7 +26,6 @@ def table_metadata(table: Table) -> dict[str, Any]:
     """Definition metadata of an asset that is a lake table."""
     return {
         "dagster/column_schema": column_schema(table),
-        "dagster/table_name": table.name,
         "key": ", ".join(table.key),
     }
 

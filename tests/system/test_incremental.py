@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 
 from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
@@ -84,11 +85,13 @@ def test_every_partition_built_twice_is_byte_identical(warm: WarmProcess, small_
 def test_fhir_files_hold_pseudonyms_only_and_one_observation_a_session(
     warm: WarmProcess, small_world: str, tmp_path: Path
 ) -> None:
-    """No id of the vendor is in any NDJSON, and every session and hypnogram has its resource."""
+    """Every line is valid R4, no id of the vendor is in any, and every session has its Observation."""
     root = new_home(tmp_path / "home", small_world)
     assert warm.sync(root, small_world).status == 0
     lines = [json.loads(line) for path in (root / "fhir").rglob("*.ndjson") for line in path.read_text().splitlines()]
     types = [line["resourceType"] for line in lines]
+    for line in lines:
+        getattr(import_module(f"fhir.resources.R4B.{line['resourceType'].lower()}"), line["resourceType"])(**line)
     sessions = [line for line in lines if line["id"].startswith("s")]
     assert len(sessions) == len(session_rows(root))
     assert (types.count("Patient"), types.count("Device")) == (3, 1)

@@ -30,13 +30,22 @@ _NUMBERS = (
     | st.sampled_from((2**31, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**40))
     | st.floats(-9, 9)
 )
-_VALUES = st.recursive(
+_ANYTHING = st.recursive(
     st.none() | st.booleans() | _NUMBERS | _TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=2),
     max_leaves=4,
 )
 
 Change = Callable[[Any], None]
+
+
+def _values(old: Any) -> st.SearchStrategy[Any]:
+    """What may stand in place of a member: mostly something of its own kind."""
+    if isinstance(old, str):
+        return st.just(ABSENT) | _TEXTS | _TEXTS | _ANYTHING
+    if isinstance(old, int | float):
+        return st.just(ABSENT) | _NUMBERS | _NUMBERS | _ANYTHING
+    return st.just(ABSENT) | _ANYTHING
 
 
 def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -50,13 +59,19 @@ def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from _places(value[0], (*way, 0))
 
 
-def _put(document: Any, way: tuple[Any, ...], value: Any) -> None:
-    """Change a member, unless an earlier change has taken away what it was in."""
-    for name in way[:-1]:
+def _at(document: Any, way: tuple[Any, ...]) -> Any:
+    """A member, or None if an earlier change has taken it away."""
+    for name in way:
         try:
             document = document[name]
         except (KeyError, IndexError, TypeError):
-            return
+            return None
+    return document
+
+
+def _put(document: Any, way: tuple[Any, ...], value: Any) -> None:
+    """Change a member, unless an earlier change has taken away what it was in."""
+    document = _at(document, way[:-1])
     if isinstance(document, dict):
         document[way[-1]] = value
         if value is ABSENT:
@@ -67,16 +82,18 @@ def _put(document: Any, way: tuple[Any, ...], value: Any) -> None:
 
 @st.composite
 def any_document(draw: st.DrawFn, sample: bytes) -> bytes:
-    """The sample with up to five members changed, or cut off somewhere."""
+    """The sample with up to three members changed and perhaps one added."""
     document = json.loads(sample)
     places = list(_places(document))
-    for _ in range(draw(st.integers(0, 5))):
-        way = draw(st.sampled_from(places))
-        if draw(st.integers(0, 4)) == 0:
-            way = (*way[:-1], "a_field_of_tomorrow")
-        _put(document, way, draw(st.just(ABSENT) | _VALUES))
-    body = json.dumps(document).encode()
-    if draw(st.integers(0, 9)) == 0:
-        cut = draw(st.integers(0, len(body)))
-        body = body[:cut] + draw(st.binary(max_size=3))
-    return body
+    for way in draw(st.lists(st.sampled_from(places), max_size=3)):
+        _put(document, way, draw(_values(_at(document, way))))
+    if draw(st.booleans()):
+        _put(document, (*draw(st.sampled_from(places))[:-1], "a_field_of_tomorrow"), draw(_ANYTHING))
+    return json.dumps(document).encode()
+
+
+@st.composite
+def any_bytes(draw: st.DrawFn, sample: bytes) -> bytes:
+    """The sample cut off somewhere, with some other bytes at its end or in its midst."""
+    start, rest = draw(st.integers(0, len(sample))), draw(st.integers(0, len(sample)))
+    return sample[:start] + draw(st.binary(max_size=3)) + draw(st.sampled_from((b"", sample[rest:])))
