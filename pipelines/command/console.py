@@ -54,9 +54,11 @@ def print_table(headings: "Sequence[str]", rows: "Iterable[Sequence[object]]", t
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console = Console()
-    # A file or a pipe has no width to fit into, so nothing is cut there.
-    widest = console.measure(table, options=console.options.update(width=10_000)).maximum
-    console.print(table, width=None if console.is_terminal else widest, crop=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width to fit into, so nothing is cut there.
+        widest = Console(width=10_000).measure(table).maximum
+        console = Console(width=max(widest, 1))
+    console.print(table)
 
 
 def say(text: str = "") -> None:
