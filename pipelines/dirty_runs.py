@@ -9,11 +9,14 @@ from datetime import date, timedelta
 from hashlib import sha256
 
 from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
-from pipelines import jobs
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 LONGEST_RANGE = 90
+
+SLEEP_JOB = "sleep"
+AVERAGE_STATS_JOB = "average_stats"
+USERS_JOB = "users"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,22 @@ class BuildRun:
 def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
     """The runs that build what is dirty (asset to partition to generation), in the order they should run."""
     return [
-        *_ranges(jobs.sleep.name, _of(dirty, DAILY_INPUTS), _next_day),
-        *_ranges(jobs.average_stats.name, _of(dirty, MONTHLY_INPUTS), _next_month),
+        *_ranges(SLEEP_JOB, _of(dirty, DAILY_INPUTS), _next_day),
+        *_ranges(AVERAGE_STATS_JOB, _of(dirty, MONTHLY_INPUTS), _next_month),
         *(
-            BuildRun(jobs.users.name, None, None, _mark(generations))
+            BuildRun(USERS_JOB, None, None, _mark(generations))
             for partition, generations in _of(dirty, USER_INPUTS).items()
             if partition == ALL_USERS
         ),
     ]
+
+
+def day_ranges(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Cut ``first``..``last`` (inclusive) into ranges of at most ``LONGEST_RANGE`` days."""
+    while first <= last:
+        end = min(last, first + timedelta(days=LONGEST_RANGE - 1))
+        yield first, end
+        first = end + timedelta(days=1)
 
 
 def _of(dirty: Mapping[str, Mapping[str, str]], assets: Iterable[str]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ Daily, monthly and unpartitioned assets cannot share a job, hence one build for 
 import dagster as dg
 
 from assets.raw.documents import SESSIONS_KEY
+from pipelines.dirty_runs import AVERAGE_STATS_JOB, SLEEP_JOB, USERS_JOB
 
 DAILY_BUILD = dg.AssetSelection.assets(
     ["lake", "sleep_sessions"],
@@ -30,10 +31,12 @@ backfill = dg.define_asset_job(
     description="Pulls a range of dates, then builds it. Months and users that changed are built afterwards.",
 )
 
-sleep = dg.define_asset_job("sleep", selection=DAILY_BUILD, description="Builds dates again from raw, without a call.")
+sleep = dg.define_asset_job(
+    SLEEP_JOB, selection=DAILY_BUILD, description="Builds dates again from raw, without a call."
+)
 
 average_stats = dg.define_asset_job(
-    "average_stats",
+    AVERAGE_STATS_JOB,
     selection=dg.AssetSelection.assets(
         ["lake", "average_stats"], ["fhir", "average_stats_observations"], ["warehouse", "average_stats"]
     ),
@@ -41,7 +44,7 @@ average_stats = dg.define_asset_job(
 )
 
 users = dg.define_asset_job(
-    "users",
+    USERS_JOB,
     selection=dg.AssetSelection.assets(["lake", "users"], ["fhir", "people"], ["warehouse", "users"]),
     description="Builds the users again from roster and raw, without a call.",
 )

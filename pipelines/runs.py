@@ -1,9 +1,9 @@
 """Running jobs in this process, on the home's own Dagster instance, so that the UI shows what the command line did."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ from connectors.http import Calls
 from connectors.lake.publish import sweep_temporaries
 from connectors.state.dirty import list_dirty
 from pipelines.definitions import build_defs
-from pipelines.dirty_runs import LONGEST_RANGE, RANGE_END, RANGE_START, BuildRun, runs_for
+from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, runs_for
 from pipelines.instance import dagster_instance, own_process_tags
 from pipelines.jobs import backfill, nightly
 from pipelines.settings import Settings
@@ -77,7 +77,7 @@ class Runner:
 
     def backfill(self, first: date, last: date) -> None:
         """Run the backfill job in ranges of at most ``LONGEST_RANGE`` days. Raises: as ``pull``."""
-        for start, end in _ranges(first, last):
+        for start, end in day_ranges(first, last):
             self._run_pull(backfill.name, start, end, {})
 
     def drain(self) -> None:
@@ -120,10 +120,3 @@ def open_runner(home: Home, settings: Settings, observer: PullObserver) -> Itera
     watched = Watched(observer)
     with dagster_instance(home) as instance:
         yield Runner(home, build_defs(settings, home=home, observer=watched), instance, watched)
-
-
-def _ranges(first: date, last: date) -> Iterable[tuple[date, date]]:
-    while first <= last:
-        end = min(last, first + timedelta(days=LONGEST_RANGE - 1))
-        yield first, end
-        first = end + timedelta(days=1)

@@ -30,7 +30,6 @@ _CRON_FIELDS: tuple[set[str], ...] = (
     _numbers(1, 12) | set(_MONTHS),
     _numbers(0, 7) | set(_WEEKDAYS),
 )
-_CRON_STEPS = _numbers(1, 59)
 
 
 def _address(text: str) -> str:
@@ -52,7 +51,7 @@ def _is_cron_field(field: str, known: set[str]) -> bool:
 
 def _is_cron_part(part: str, known: set[str]) -> bool:
     values, has_step, step = part.partition("/")
-    if has_step and step not in _CRON_STEPS:
+    if has_step and not (step.isdecimal() and step in known - {"0", "00"}):
         return False
     ends = values.split("-")
     return values == "*" or (len(ends) <= 2 and known.issuperset(ends))

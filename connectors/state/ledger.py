@@ -70,6 +70,13 @@ def put_sessions(connection: sa.Connection, rows: Iterable[LedgerSession]) -> No
     upsert(connection, sessions, [{name: getattr(row, name) for name in LedgerSession.__slots__} for row in rows])
 
 
+def sessions_between(connection: sa.Connection, source: str, first: date, last: date) -> set[tuple[str, str]]:
+    """The complete sessions of these inclusive dates, as (user id, session id)."""
+    mine = (sessions.c.source == source) & (sessions.c.verdict == COMPLETE)
+    query = sa.select(sessions.c.user_id, sessions.c.session_id).where(mine, sessions.c.partition.between(first, last))
+    return {(row.user_id, row.session_id) for row in connection.execute(query)}
+
+
 def count_sessions(connection: sa.Connection, verdict: str) -> int:
     """How many sessions stand at a verdict."""
     return connection.execute(sa.select(sa.func.count()).where(sessions.c.verdict == verdict)).scalar_one()

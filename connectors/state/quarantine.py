@@ -53,7 +53,9 @@ def replace_quarantined(state: State, asset: str, partition: str, found: Sequenc
         return
     with state.write() as connection:
         gone = known - {row.quarantine_id for row in rows}
-        connection.execute(sa.delete(quarantine).where(quarantine.c.quarantine_id.in_(gone)))
+        if gone:
+            this = quarantine.c.quarantine_id == sa.bindparam("gone_id")
+            connection.execute(sa.delete(quarantine).where(this), [{"gone_id": gone_id} for gone_id in gone])
         new = [row for row in rows if row.quarantine_id not in known]
         upsert(connection, quarantine, [{name: getattr(row, name) for name in Quarantined.__slots__} for row in new])
 

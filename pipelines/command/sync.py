@@ -60,11 +60,23 @@ def backfill(
     last: Annotated[str, typer.Option("--to", help="Last UTC start date, inclusive.")],
     as_json: Json = False,
     new_vendor: NewVendor = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost; no call, nothing written.")
+    ] = False,
+    with_lists: Annotated[bool, typer.Option("--list", help="With --dry-run: make the list calls, be exact.")] = False,
 ) -> None:
     """Pull and build a range of dates, in runs of up to 90 days, as the UI does it."""
     settings, home = open_settings_and_home()
     start, end = _required_date(first, "--from"), _required_date(last, "--to")
     check_range(start, end)
+    if with_lists and not dry_run:
+        raise WrongUsage("--list goes with --dry-run.")
+    if dry_run:
+        from pipelines.command.forecast import forecast
+
+        for line in forecast(home, settings, start, end, with_lists=with_lists).lines():
+            say(line)
+        return
     summary = run_sync(settings, home, lambda runner: runner.backfill(start, end), new_vendor=new_vendor)
     report_and_exit(summary, as_json)
 

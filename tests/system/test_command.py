@@ -70,6 +70,20 @@ def test_sql_prints_a_table_and_csv(sandbox: FaultySandbox, tmp_path: Path) -> N
     assert nightshift(root, "sql", "delete from sleep_sessions").returncode == 2
 
 
+def test_a_backfill_tells_beforehand_what_it_costs(sandbox: FaultySandbox, tmp_path: Path) -> None:
+    """Without a call an estimate, with the lists the exact number, which is the number the backfill then makes."""
+    root = new_home(tmp_path / "home", sandbox.base_url)
+    settings = {"ASLEEP_BASE_URL": sandbox.base_url, "ASLEEP_API_KEY": KEY, "ASLEEP_REQUESTS_PER_SECOND": "500"}
+    sandbox.fault = lambda request: sandbox.requests.append(request.url.path)
+    estimate = nightshift(root, "backfill", *RANGE, "--dry-run", **settings)
+    assert "2 list, about" in estimate.stdout
+    assert [path for path in sandbox.requests if not path.startswith("/_control")] == []
+    exact = nightshift(root, "backfill", *RANGE, "--dry-run", "--list", **settings)
+    calls = json.loads(nightshift(root, "backfill", *RANGE, "--json", **settings).stdout)["calls"]
+    assert f"2 list, {calls['detail']} detail, {calls['stats']} stats" in exact.stdout
+    assert nightshift(root, "backfill", *RANGE, "--list", **settings).returncode == 2
+
+
 def test_the_roster_by_hand(tmp_path: Path) -> None:
     """Add, change, list and remove a user without a vendor."""
     root = tmp_path / "home"
