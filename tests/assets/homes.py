@@ -9,7 +9,8 @@ from connectors.home import Home
 from connectors.state.roster import RosterUser, put_users
 from schemas.asleep import ASLEEP
 
-NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 3, 6, 0, tzinfo=UTC)
+"""Early in a month, so that few nights reach back into another one."""
 
 
 class StandingClock:

@@ -23,10 +23,10 @@ def decoded(document: bytes, changes: Mapping[str, Any] | None = None) -> Sessio
     return msgspec.json.decode(changed(document, below), type=Envelope[SessionDetail]).result
 
 
-def one_light_epoch_as_deep() -> list[int]:
-    """The stages of the sample with one epoch of light sleep called deep."""
-    onset = STAGES.index(1)
-    return [*STAGES[:onset], 2, *STAGES[onset + 1 :]]
+def one_epoch_changed(code: int, other: int) -> list[int]:
+    """The stages of the sample with the first epoch of ``code`` in the sleep period called something else."""
+    epoch = STAGES.index(code, STAGES.index(1))
+    return [*STAGES[:epoch], other, *STAGES[epoch + 1 :]]
 
 
 NO_STAGES = {"session.sleep_stages": None}
@@ -44,13 +44,15 @@ BROKEN: list[tuple[int, dict[str, Any]]] = [
     (9, {"stat.wake_ratio": 0.03}),
     (10, {"stat.light_ratio": 0.70, "stat.rem_ratio": 0.165, "stat.deep_ratio": 0.11}),
     (11, {"stat.light_ratio": 0.69, "stat.deep_ratio": 0.13}),
+    (11, {"stat.sleep_ratio": 0.9917, "stat.wake_ratio": 0.0282, "stat.light_ratio": 0.69}),
     (12, {"stat.time_in_snoring": 1440}),
     (13, {"stat.snoring_ratio": 0.5}),
     (14, {"stat.time_in_unstable_breath": 330}),
     (14, {"stat.stable_breath_ratio": 0.5}),
     (15, {"stat.deep_latency": 601}),
     (15, {"stat.longest_waso": 179}),
-    (16, {"session.sleep_stages": one_light_epoch_as_deep()}),
+    (16, {"session.sleep_stages": one_epoch_changed(1, 2)}),
+    *((16, {"session.sleep_stages": one_epoch_changed(code, -1)}) for code in (0, 1, 2, 3)),
     (17, {"stat.waso_count": 0}),
     (17, {"stat.longest_waso": 480}),
     (18, {"stat.light_latency": 30}),
@@ -157,6 +159,28 @@ def test_a_figure_that_was_not_sent_contradicts_nothing(name: str, value: Any) -
         "light_latency": ["a_stage_begins_at_onset"],
     }
     assert violations(decoded(SESSION, {f"stat.{name}": value})) == told_by_its_absence.get(name, [])
+
+
+@pytest.mark.parametrize("array", ["sleep_stages", "breath_stages", "snoring_stages"])
+def test_stages_that_were_not_sent_contradict_nothing(array: str) -> None:
+    """There is nothing to count, and the figures speak for the contract."""
+    assert violations(decoded(SESSION, {f"session.{array}": None})) == []
+
+
+def test_who_falls_asleep_at_once_has_times_in_order() -> None:
+    """Start and onset may be one moment, and so may final wake and end."""
+    at_once = {"stat.sleep_time": "2025-03-10T23:12:08+09:00", "stat.wake_time": "2025-03-11T06:52:51+09:00"}
+    assert "times_in_order" not in violations(decoded(SESSION, at_once))
+
+
+@pytest.mark.parametrize("name", ["time_in_bed", "sleep_latency", "wakeup_latency"])
+def test_figures_beyond_any_calendar_do_not_hold(name: str) -> None:
+    """Nothing can be added to a time that is so long."""
+    assert violations(decoded(SESSION, {f"stat.{name}": 2**62}))[0] in {
+        "time_in_bed_is_end_minus_start",
+        "sleep_onset_is_start_plus_latency",
+        "final_wake_is_end_minus_wakeup_latency",
+    }
 
 
 @pytest.mark.parametrize("text", ["06:30:00", "yesterday", "2025-03-10T23:24:08"])

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.stages import (
+    EPOCH_S,
     FOUR_STAGE,
     NO_STAGES,
     STAGE_NAMES,
@@ -20,7 +21,8 @@ HYPNOGRAMS = st.lists(st.sampled_from(sorted(STAGE_NAMES)), max_size=200)
 
 
 def test_the_codes_of_the_lake_are_those_of_the_contract() -> None:
-    """-1 unknown, 0 wake, 1 light, 2 deep, 3 rem, 4 asleep, 5 out_of_bed."""
+    """-1 unknown, 0 wake, 1 light, 2 deep, 3 rem, 4 asleep, 5 out_of_bed; epochs of 30 s."""
+    assert EPOCH_S == 30
     assert STAGE_NAMES == {
         -1: "unknown",
         0: "wake",

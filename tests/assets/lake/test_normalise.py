@@ -141,6 +141,17 @@ def test_a_two_stage_plan_says_asleep_and_has_no_stage_metrics() -> None:
     assert session.row["total_sleep_time_s"] == 24240
 
 
+@pytest.mark.parametrize(
+    ("stages", "plan"),
+    [([0, 1, 2], "4-stage"), ([0, 1, 3], "4-stage"), ([0, 1, -1], "2-stage"), ([0, 0, -1], "4-stage")],
+)
+def test_without_totals_the_epochs_tell_the_plan(stages: list[int], plan: str) -> None:
+    """Deep or REM sleep is there only if stages are told apart; 1 alone may be any sleep, and wake is wake."""
+    session = changed_night(session__sleep_stages=stages, stat=None)
+    assert session.row["has_stages"] == plan
+    assert (4 in (session.sleep_stages or [])) == (plan == "2-stage")
+
+
 @pytest.mark.parametrize("stages", [None, [], ABSENT], ids=["null", "empty", "absent"])
 def test_a_session_without_stages(stages: Any) -> None:
     """No hypnogram, and the metrics stay."""

@@ -24,7 +24,7 @@ from schemas.asleep import ASLEEP
 from tests.assets.homes import follow
 
 KEY = "sandbox-key"
-FIRST, LAST = date(2026, 8, 25), date(2026, 11, 22)
+FIRST, LAST = date(2026, 8, 25), date(2026, 11, 3)
 """A window that holds every session of the worlds in these tests."""
 
 Ask = Callable[[AsleepClient, VendorAccount], Awaitable[PullReport]]

@@ -32,7 +32,7 @@ def pid_of_the_dead() -> int:
 WRITERS = """
 import sys
 from pathlib import Path
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from connectors.lake.publish import publish
 
 path, letters, size, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -41,11 +41,8 @@ def write(letter):
     for time in range(times):
         publish(path, letter.encode() * (size + time % 2))
 
-threads = [Thread(target=write, args=(letter,)) for letter in letters]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
+with ThreadPoolExecutor() as threads:
+    list(threads.map(write, letters))
 """
 
 
