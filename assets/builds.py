@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.state.dirty import Claim, claim, clear, mark_dirty
-from connectors.state.ledger import days_of, months_of
+from connectors.state.ledger import days_of, months_of, owe_average_stats
 from connectors.state.roster import RosterUser
 
 ALL_USERS = "all"
@@ -127,10 +127,17 @@ def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser
     if not changed:
         return
     mark_users_dirty(connection)
-    relabelled = [user for user in changed if user.user_id in before and _label(before[user.user_id]) != _label(user)]
-    for user in relabelled:
-        mark_days_dirty(connection, days_of(connection, user.source, user.user_id))
-        mark_months_dirty(connection, months_of(connection, user.source, user.user_id))
+    moved = [user for user in changed if _label(before.get(user.user_id)) != _label(user)]
+    mark_data_dirty(connection, moved)
+    for user in moved:
+        owe_average_stats(connection, user.source, user.user_id)
+
+
+def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> None:
+    """Have the days and months built again in which these users have data: their label or zone is another one."""
+    for source, user_ids in _by_source(users).items():
+        mark_days_dirty(connection, days_of(connection, source, user_ids))
+        mark_months_dirty(connection, months_of(connection, source, user_ids))
 
 
 def family_of(asset: str) -> list[str]:
@@ -138,8 +145,15 @@ def family_of(asset: str) -> list[str]:
     return next(list(family) for family in (DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS) if asset in family)
 
 
-def _label(user: RosterUser) -> tuple[str, str]:
-    return user.org_id, user.timezone
+def _label(user: RosterUser | None) -> tuple[str, str] | None:
+    return (user.org_id, user.timezone) if user else None
+
+
+def _by_source(users: Iterable[RosterUser]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for user in users:
+        found.setdefault(user.source, []).append(user.user_id)
+    return found
 
 
 def _build_until_settled(home: Home, asset: str, partition: str, build: Callable[[str], Built]) -> Built:

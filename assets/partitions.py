@@ -1,15 +1,13 @@
 """The partitions of the assets: UTC day of session start, and calendar month. When they run is not said here."""
 
 import warnings
-from datetime import date
 
 import dagster as dg
 
+from schemas.nights import FIRST_DAY
+
 # Dagster calls backfill policies beta on every asset that has one; we rely on them knowingly.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function", category=dg.BetaWarning)
-
-FIRST_DAY = date(2020, 1, 1)
-"""No session can be older; a backfill before it is refused."""
 
 BACKFILL_DAYS = 90
 """Days a run of a backfill covers: under the vendor's 100 rows a page and 100 days of statistics."""

@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 HALF_DAY = timedelta(hours=12)
 
+FIRST_DAY = date(2020, 1, 1)
+"""UTC date before which no session is kept: the first partition."""
+
 
 @cache
 def is_iana_zone(name: str) -> bool:

@@ -80,6 +80,7 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
     session, stat = detail.session, detail.stat
     start = _instant(session.start_time, "$.result.session.start_time")
     end = _instant(session.end_time, "$.result.session.end_time")
+    _check_identity(session.id, document.document_id)
     _check_order(start, end, document.date)
     onset = _moment(stat.sleep_time if stat else None, "$.result.stat.sleep_time")
     final_wake = _moment(stat.wake_time if stat else None, "$.result.stat.wake_time")
@@ -154,6 +155,11 @@ def _decode(current: CurrentDocument, kind: type[ResultT]) -> ResultT:
         raise Refused("wrong_shape", path.rstrip("`") or "$", rule + ".") from None
     except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested without end
         raise Refused("not_json", "$", "The document is not valid JSON.") from None
+
+
+def _check_identity(session_id: str, asked_for: str) -> None:
+    if session_id != asked_for:
+        raise Refused("other_session", "$.result.session.id", "The document is of another session than asked for.")
 
 
 def _check_order(start: datetime, end: datetime, partition: date) -> None:

@@ -37,8 +37,6 @@ from schemas.nights import utc_date
 CHUNK_USERS = 50
 CHUNKS_AT_ONCE = 2
 
-PullOne = Callable[[RosterUser, Known], Awaitable[UserPull]]
-
 
 class Progress(Protocol):
     """Who wants to see a pull advance."""
@@ -92,6 +90,18 @@ class PullReport:
         return not self.failed
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is asked for every user, on which account.
+
+    ``of_sessions`` is the pull that must reach every user: whom it does not get is remembered and can be asked again.
+    """
+
+    account: VendorAccount
+    pull_one: Callable[[RosterUser, Known], Awaitable[UserPull]]
+    of_sessions: bool = False
+
+
 def look_back(home: Home, days: int) -> Window:
     """The window of a nightly pull: the last ``days`` days up to today, in UTC."""
     today = utc_date(home.clock())
@@ -110,7 +120,8 @@ async def pull(
     async def one(user: RosterUser, known: Known) -> UserPull:
         return await pull_user(client, user, window.first, window.last, known, home.clock())
 
-    report = await _pull_users(home, account, _users_to_ask(home, window), one, progress or Unseen())
+    errand = Errand(account, one, of_sessions=True)
+    report = await _pull_users(home, errand, _users_to_ask(home, window), progress or Unseen())
     if report.complete and not window.only_unpulled:
         remember_complete_pull(home.state, ASLEEP, home.clock())
     return report
@@ -132,7 +143,7 @@ async def pull_average_stats(
 
     with home.state.read() as connection:
         users = list_users(connection, ASLEEP)
-    return await _pull_users(home, account, users, one, progress or Unseen())
+    return await _pull_users(home, Errand(account, one), users, progress or Unseen())
 
 
 async def pull_user_documents(
@@ -147,7 +158,7 @@ async def pull_user_documents(
 
     with home.state.read() as connection:
         users = list_users(connection, ASLEEP)
-    return await _pull_users(home, account, users, one, progress or Unseen())
+    return await _pull_users(home, Errand(account, one), users, progress or Unseen())
 
 
 async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
@@ -159,19 +170,18 @@ async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
         pulled.failure = error
 
 
-async def _pull_users(
-    home: Home, account: VendorAccount, users: Sequence[RosterUser], one: PullOne, progress: Progress
-) -> PullReport:
-    check_vendor(home.state, account)
+async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], progress: Progress) -> PullReport:
+    check_vendor(home.state, errand.account)
     progress.users(len(users))
-    with home.state.write() as connection:
-        put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock())
+    if errand.of_sessions:
+        with home.state.write() as connection:
+            put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock())
     report = PullReport(users=len(users))
     places = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
     async def take(chunk: Sequence[RosterUser]) -> None:
         async with places:
-            await _pull_chunk(home, account, chunk, one, report, progress)
+            await _pull_chunk(home, errand, chunk, report, progress)
 
     await _together(take(chunk) for chunk in _chunks(users))
     if report.gone and report.gone == report.users:
@@ -181,9 +191,8 @@ async def _pull_users(
 
 async def _pull_chunk(
     home: Home,
-    account: VendorAccount,
+    errand: Errand,
     chunk: Sequence[RosterUser],
-    one: PullOne,
     report: PullReport,
     progress: Progress,
 ) -> None:
@@ -191,16 +200,16 @@ async def _pull_chunk(
     pulls: list[UserPull] = []
 
     async def take(user: RosterUser) -> None:
-        pulled = await one(user, known[user.user_id])
+        pulled = await errand.pull_one(user, known[user.user_id])
         pulls.append(pulled)
         progress.user_done(pulled.counts)
 
     try:
         await _together(take(user) for user in chunk)
     except BaseException:
-        _commit(home, account, pulls)  # who was finished when the pull stopped is not asked again
+        _commit(home, errand, pulls)  # who was finished when the pull stopped is not asked again
         raise
-    await asyncio.to_thread(_commit, home, account, pulls)
+    await asyncio.to_thread(_commit, home, errand, pulls)
     for pulled in pulls:
         _count(report, pulled)
 
@@ -218,30 +227,35 @@ async def _together(calls: Iterable[Coroutine[None, None, None]]) -> None:
     raise error
 
 
-def _commit(home: Home, account: VendorAccount, pulls: Sequence[UserPull]) -> None:
+def _commit(home: Home, errand: Errand, pulls: Sequence[UserPull]) -> None:
     if not pulls:
         return
     home.raw.append(document for pulled in pulls for document in pulled.raw)
     failpoint("pull.raw_durable")
     with home.state.write() as connection:
         if any(pulled.heard for pulled in pulls):
-            remember_vendor(connection, account)
+            remember_vendor(connection, errand.account)
         put_sessions(connection, (session for pulled in pulls for session in pulled.sessions))
         put_documents(connection, (document for pulled in pulls for document in pulled.documents))
         mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
         mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
         if any(pulled.users_dirty for pulled in pulls):
             mark_users_dirty(connection)
-        _note_who_answered(connection, home, pulls)
+        if errand.of_sessions:
+            _note_who_is_pulled(connection, home, pulls)
+        _note_who_is_gone(connection, pulls)
         failpoint("pull.before_commit")
     failpoint("pull.committed")
 
 
-def _note_who_answered(connection: sa.Connection, home: Home, pulls: Sequence[UserPull]) -> None:
+def _note_who_is_pulled(connection: sa.Connection, home: Home, pulls: Sequence[UserPull]) -> None:
     kinds = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure}
     done = [pulled.user.user_id for pulled in pulls if pulled.failure is None or _still_gone(pulled)]
     put_unpulled(connection, ASLEEP, kinds, home.clock())
     clear_unpulled(connection, ASLEEP, done)
+
+
+def _note_who_is_gone(connection: sa.Connection, pulls: Sequence[UserPull]) -> None:
     gone = [pulled.user.user_id for pulled in pulls if isinstance(pulled.failure, UserNotFound)]
     back = [pulled.user.user_id for pulled in pulls if pulled.failure is None and pulled.heard]
     mark_gone(connection, ASLEEP, gone=gone, back=back)

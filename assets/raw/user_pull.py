@@ -16,18 +16,15 @@ from connectors.asleep.answer import Answer
 from connectors.asleep.client import AsleepClient
 from connectors.errors import STOPS_EVERYTHING, SessionNotFound, UnreadableAnswer, VendorError
 from connectors.lake.raw import HTTP_OK, NOT_FOUND, RawDocument
-from connectors.state.ledger import COMPLETE, DELETED, PENDING, LedgerDocument, LedgerSession
+from connectors.state.ledger import COMPLETE, DELETED, OWED, PENDING, LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
 from schemas import asleep
 from schemas.canonical import average_stats_hash, session_hash, user_hash
 from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, USER
-from schemas.nights import local_date, utc_date
+from schemas.nights import FIRST_DAY, local_date, utc_date
 
 USER_DOCUMENT_AGE = timedelta(days=7)
 """How old a user document may become before it is fetched again."""
-
-OWED = ""
-"""Content hash of statistics that could not be fetched and must be asked for again."""
 
 T = TypeVar("T")
 
@@ -315,7 +312,7 @@ def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> Led
         user_id=user.user_id,
         session_id=row.session_id,
         org_id=user.org_id,
-        partition=utc_date(_instant(row.session_start_time)),
+        partition=_partition(row, now),
         fingerprint="",
         verdict=PENDING,
         content_hash=None,
@@ -323,6 +320,13 @@ def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> Led
         first_seen_at=now,
         changed_at=now,
     )
+
+
+def _partition(row: asleep.SessionRow, now: datetime) -> date:
+    partition = utc_date(_instant(row.session_start_time))
+    if not FIRST_DAY <= partition <= utc_date(now):
+        raise UnreadableAnswer(f"A listed session starts before {FIRST_DAY} or in the future; check the clock.")
+    return partition
 
 
 def _months_of(answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser) -> set[date]:

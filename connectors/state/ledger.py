@@ -3,7 +3,7 @@
 Written only after the raw documents it describes are durable. Fingerprints are of list rows, content hashes of details.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,6 +16,9 @@ from schemas.documents import AVERAGE_STATS
 COMPLETE = "complete"
 PENDING = "pending"
 DELETED = "deleted"
+
+OWED = ""
+"""Content hash of statistics that must be asked for again, because the last answer failed or does not fit."""
 
 NOT_ASKED = "not_asked"
 """Why a user is unpulled when no error is known: the pull was stopped or killed before."""
@@ -93,17 +96,31 @@ def documents_of(
     return found
 
 
-def days_of(connection: sa.Connection, source: str, user_id: str) -> list[str]:
-    """The partitions (``YYYY-MM-DD``) in which a user has sessions."""
-    mine = (sessions.c.source == source) & (sessions.c.user_id == user_id)
-    return [day.isoformat() for day in connection.execute(sa.select(sessions.c.partition).where(mine)).scalars()]
+def days_of(connection: sa.Connection, source: str, user_ids: Sequence[str]) -> set[str]:
+    """The partitions (``YYYY-MM-DD``) in which any of these users has sessions."""
+    query = sa.select(sessions.c.partition).where(sessions.c.source == source).distinct()
+    theirs = (query.where(sessions.c.user_id.in_(part)) for part in _parts(user_ids))
+    return {day.isoformat() for query in theirs for day in connection.execute(query).scalars()}
 
 
-def months_of(connection: sa.Connection, source: str, user_id: str) -> list[str]:
-    """The months (``YYYY-MM``) of which a user has average stats."""
-    mine = (documents.c.source == source) & (documents.c.user_id == user_id)
-    query = sa.select(documents.c.document_id).where(mine, documents.c.document == AVERAGE_STATS)
-    return list(connection.execute(query).scalars())
+def months_of(connection: sa.Connection, source: str, user_ids: Sequence[str]) -> set[str]:
+    """The months (``YYYY-MM``) of which any of these users has average stats."""
+    mine = (documents.c.source == source) & (documents.c.document == AVERAGE_STATS)
+    query = sa.select(documents.c.document_id).where(mine).distinct()
+    theirs = (query.where(documents.c.user_id.in_(part)) for part in _parts(user_ids))
+    return {month for query in theirs for month in connection.execute(query).scalars()}
+
+
+def owe_average_stats(connection: sa.Connection, source: str, user_id: str) -> None:
+    """Have every month of a user's statistics asked for again: it was asked for in another zone."""
+    mine = (documents.c.source == source) & (documents.c.user_id == user_id) & (documents.c.document == AVERAGE_STATS)
+    connection.execute(sa.update(documents).where(mine).values(content_hash=OWED))
+
+
+def _parts(user_ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    # Databases take a limited number of parameters in one statement.
+    for start in range(0, len(user_ids), size):
+        yield user_ids[start : start + size]
 
 
 def put_documents(connection: sa.Connection, rows: Iterable[LedgerDocument]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from connectors.errors import WrongUsage
+from schemas.nights import FIRST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +32,8 @@ def check_range(first: date, last: date) -> None:
     """Refuse reversed dates and dates before any data can be. Raises: WrongUsage."""
     if first > last:
         raise WrongUsage(f"--from {first} is after --to {last}: swap them.")
-    if first.year < 2020:
-        raise WrongUsage("--from is before 2020-01-01, the first day Nightshift keeps.")
+    if first < FIRST_DAY:
+        raise WrongUsage(f"--from is before {FIRST_DAY}, the first day Nightshift keeps.")
 
 
 def open_settings_and_home() -> "tuple[Settings, Home]":

@@ -75,14 +75,16 @@ def list_roster() -> None:
 @app.command("remove")
 def remove(user_id: Annotated[str, typer.Argument(help="The user's id at Asleep.")]) -> None:
     """Stop following a user; what was pulled stays."""
-    from assets.builds import mark_users_dirty
-    from connectors.state.roster import remove_user
+    from assets.builds import mark_data_dirty, mark_users_dirty
+    from connectors.state.roster import list_users, remove_user
 
     _, home = open_settings_and_home()
     with home.state.write() as connection:
+        user = [user for user in list_users(connection, ASLEEP) if user.user_id == user_id]
         removed = remove_user(connection, ASLEEP, user_id)
         if removed:
             mark_users_dirty(connection)
+            mark_data_dirty(connection, user)
     if not removed:
         raise WrongUsage("This user is not on the roster: see `nightshift users list`.")
     say("removed from the roster; data already pulled stays.")

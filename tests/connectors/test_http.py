@@ -4,30 +4,26 @@ import asyncio
 import gzip
 import itertools
 import logging
-import os
 import socket
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import HostUnreachable, KeyRefused, RateLimited, ServerFailed, VendorError, WrongUsage
+from connectors.errors import HostUnreachable, KeyRefused, RateLimited, ServerFailed, VendorError
 from connectors.http import ANSWER_S, Call, Calls, CutShort, Host, Reply, Retry, retry_after_s, retry_wait
 from connectors.rate_limit import RateLimit
 from tests.connectors import loopback
+from tests.connectors.conftest import AT_ONCE, NOW
 from tests.connectors.loopback import Loopback, Seen, Sent, answer
 from tests.connectors.virtual_time import run_virtually, virtual_now
 
-NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-AT_ONCE = Retry(base_s=0, jitter_s=0)
 NO_JITTER = Retry(jitter_s=0)
 GET = Call("list", "GET", "/sessions/of-someone", params={"name": "someone"})
 POST = Call("make", "POST", "/users", body=b"{}", repeatable=False)
@@ -45,33 +41,6 @@ def judge(reply: Reply) -> VendorError | None:
         case 503:
             return ServerFailed("broken", reply.retry_after_s)
     return None if reply.body.endswith(b"}") else CutShort("cut")
-
-
-@pytest.fixture
-def make_host(tmp_path: Path) -> Callable[..., Host]:
-    """A host with a budget that never binds."""
-
-    def make(
-        base_url: str = "http://vendor.test",
-        retry: Retry = AT_ONCE,
-        *,
-        concurrency: int = 4,
-        time: Callable[[], float] = time.time,
-        **settings: Any,
-    ) -> Host:
-        budget = RateLimit(tmp_path / "budget", 1e6, clock=time)
-        return Host(
-            base_url,
-            {"x-key": "k"},
-            setting="VENDOR_URL",
-            rate_limit=budget,
-            concurrency=concurrency,
-            clock=lambda: NOW,
-            retry=retry,
-            **settings,
-        )
-
-    return make
 
 
 def waits_between(host_of: Callable[..., Host], retry: Retry, replies: list[httpx.Response]) -> list[float]:
@@ -411,62 +380,6 @@ def test_a_compressed_answer_is_read(make_host: Callable[..., Host]) -> None:
             return (await host.call(GET, judge)).body
 
     assert asyncio.run(main()) == b'{"a": 1}'
-
-
-def test_a_proxy_of_the_environment_is_used_but_never_for_this_machine(
-    make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Other hosts are asked through HTTP_PROXY, loopback directly, and NO_PROXY is obeyed."""
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-
-    async def main() -> None:
-        async with Loopback(lambda _: answer(200, {})) as proxy, Loopback(lambda _: answer(200, {})) as server:
-            monkeypatch.setenv("http_proxy", proxy.url)
-            async with make_host("http://vendor.invalid") as host:
-                await host.call(GET, judge)
-            assert [seen.target for seen in proxy.seen] == ["http://vendor.invalid/sessions/of-someone?name=someone"]
-            async with make_host(server.url) as host:
-                await host.call(GET, judge)
-            monkeypatch.setenv("no_proxy", "vendor.invalid")
-            async with make_host("http://vendor.invalid", Retry(attempts=1)) as host:
-                with pytest.raises(HostUnreachable):
-                    await host.call(GET, judge)
-            assert (len(proxy.seen), len(server.seen)) == (1, 1)
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "",
-        "vendor.test",
-        "ftp://vendor.test",
-        "http://",
-        "http://vendor.test:port",
-        "http://vendor.test/?key=s3cret",
-        "http://me:s3cret@vendor.test",
-    ],
-)
-def test_an_impossible_address_is_a_wrong_setting(make_host: Callable[..., Host], address: str) -> None:
-    """It needs a scheme, a host and a real port, and no secrets; the text names the setting and not its value."""
-    with pytest.raises(WrongUsage, match=r"^VENDOR_URL is not an address") as caught:
-        make_host(address)
-    assert caught.value.__context__ is None
-
-
-@pytest.mark.parametrize(
-    ("address", "origin"),
-    [
-        ("https://vendor.test/path", "https://vendor.test"),
-        ("http://[::1]:8080", "http://[::1]:8080"),
-        ("https://vendor.test:443/", "https://vendor.test"),
-    ],
-)
-def test_the_origin_shows_scheme_host_and_port_only(make_host: Callable[..., Host], address: str, origin: str) -> None:
-    """The path of the address stays out of sight."""
-    assert make_host(address).origin == origin
 
 
 def test_the_libraries_log_nothing(make_host: Callable[..., Host], caplog: pytest.LogCaptureFixture) -> None:

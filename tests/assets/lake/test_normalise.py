@@ -109,7 +109,7 @@ def test_the_stages_of_the_sample_are_kept_epoch_by_epoch() -> None:
 
 def test_an_abnormal_end_and_a_contract_without_breathing() -> None:
     """The late close is a column of its own, and every breath column is null, not zero."""
-    row = normalised(session_document(SESSION_ENDED_LATE, day=date(2025, 3, 12))).row
+    row = normalised(session_document(SESSION_ENDED_LATE, session_id="20250312141000_p6v0m", day=date(2025, 3, 12))).row
     assert row["end_time"] == datetime(2025, 3, 12, 17, 46, tzinfo=UTC)
     assert row["unexpected_end_time"] == datetime(2025, 3, 12, 23, 5, 12, tzinfo=UTC)
     assert row["peculiarities"] == ["NO_BREATHING_STABILITY"]
@@ -163,7 +163,9 @@ def test_a_session_without_stages(stages: Any) -> None:
 
 def test_light_sleep_alone_is_a_four_stage_plan_if_it_has_a_total() -> None:
     """A short sleep without deep and REM sleep is not a 2-stage plan."""
-    document = session_document(b'{"result":%s}' % _inside(SESSION_WEBHOOK), day=date(2025, 1, 15))
+    document = session_document(
+        b'{"result":%s}' % _inside(SESSION_WEBHOOK), session_id="20250115025029_fvivn", day=date(2025, 1, 15)
+    )
     session = normalised(document)
     assert session.row["has_stages"] == "4-stage"
     assert (session.row["light_sleep_s"], session.row["deep_sleep_s"]) == (1080, 0)

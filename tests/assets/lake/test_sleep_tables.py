@@ -15,6 +15,7 @@ from assets.builds import Built
 from assets.lake.sleep_hypnograms import build_sleep_hypnograms
 from assets.lake.sleep_sessions import build_sleep_sessions
 from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
+from assets.results import doubled_keys
 from connectors.home import Home
 from connectors.lake.raw import RawDocument
 from connectors.state.quarantine import Quarantined, list_quarantined
@@ -361,14 +362,20 @@ def test_violated_identities_are_counted_and_cost_no_row(home: Home) -> None:
     assert built.rows == 3
 
 
+def test_a_document_of_another_session_is_refused(home: Home) -> None:
+    """Asked for one session and answered with another: the answer would double that one's night."""
+    home.raw.append([changed_session({}), session_document(session_id="20250310141208_other")])
+    assert figures(build_sleep_sessions(home, PARTITION))[:3] == (2, 1, 1)
+    assert [entry.reason for entry in quarantined(home)] == ["other_session"]
+
+
 @each_table
 def test_a_key_that_stands_twice_is_counted(home: Home, table: Table) -> None:
-    """Two documents that say they are the same session: nothing is dropped, the check tells."""
-    home.raw.append([changed_session({}), session_document(session_id="20250310141208_other")])
-    built = BUILDS[table.name](home, PARTITION)
-    doubled = {SLEEP_STAGE_INTERVALS.name: len(rows(home, SLEEP_STAGE_INTERVALS)) // 2}.get(table.name, 1)
-    assert built.findings["unique_keys"] == doubled
-    assert built.rows == 2
+    """The check counts what would be doubled."""
+    home.raw.append([changed_session({})])
+    assert BUILDS[table.name](home, PARTITION).findings["unique_keys"] == 0
+    twice = rows(home, table) * 2
+    assert doubled_keys(table, twice)["unique_keys"] == len(twice) // 2 > 0
 
 
 def test_a_session_that_moved_to_another_date_is_refused_where_it_was(home: Home) -> None:

@@ -1,5 +1,6 @@
 """The ledger: what is known of sessions and documents, and who is still to be pulled."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from connectors.state.database import State
 from connectors.state.ledger import (
     COMPLETE,
     DELETED,
+    OWED,
     PENDING,
     LedgerDocument,
     LedgerSession,
@@ -19,6 +21,7 @@ from connectors.state.ledger import (
     days_of,
     documents_of,
     months_of,
+    owe_average_stats,
     put_documents,
     put_sessions,
     put_unpulled,
@@ -106,16 +109,51 @@ def test_documents_come_back_as_last_put(state: State) -> None:
         }
 
 
-def test_partitions_of_a_user_are_those_with_data(state: State) -> None:
-    """Days of the user's sessions, months of the user's statistics; nobody else's, and no other source's."""
+def test_partitions_of_users_are_those_with_data(state: State) -> None:
+    """Days of the users' sessions, months of their statistics; nobody else's, and no other source's."""
     with state.write() as connection:
         put_sessions(connection, [session("anna", "1"), session("anna", "2", partition=date(2024, 2, 29))])
-        put_sessions(connection, [session("bert", "3", partition=date(2025, 1, 1))])
+        put_sessions(connection, [session("bert", "3", partition=date(2025, 1, 1)), session("bert", "5")])
         put_sessions(connection, [session("anna", "4", source="eight_sleep", partition=date(2025, 1, 2))])
-        put_documents(connection, [month("anna", "2026-10"), month("bert", "2026-09")])
+        put_documents(connection, [month("anna", "2026-10"), month("bert", "2026-09"), month("bert", "2026-10")])
         put_documents(connection, [month("anna", "anna", document=USER)])
-        assert sorted(days_of(connection, "asleep", "anna")) == ["2024-02-29", "2026-11-21"]
-        assert months_of(connection, "asleep", "anna") == ["2026-10"]
+        assert days_of(connection, "asleep", ["anna"]) == {"2024-02-29", "2026-11-21"}
+        assert months_of(connection, "asleep", ["anna"]) == {"2026-10"}
+        assert days_of(connection, "asleep", ["anna", "bert"]) == {"2024-02-29", "2025-01-01", "2026-11-21"}
+        assert months_of(connection, "asleep", ["anna", "bert"]) == {"2026-09", "2026-10"}
+        assert days_of(connection, "asleep", []) == months_of(connection, "asleep", []) == set()
+
+
+def test_partitions_of_very_many_users_are_found(state: State) -> None:
+    """More users than a statement can have parameters; the last of them counts like the first."""
+    crowd = [str(number) for number in range(1200)]
+    with state.write() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        put_sessions(connection, [session(user_id, "1") for user_id in (crowd[0], crowd[600], crowd[-1])])
+        put_sessions(connection, [session(crowd[-1], "2", partition=date(2025, 1, 1))])
+        put_documents(connection, [month(crowd[0], "2026-10"), month(crowd[-1], "2026-11")])
+        assert days_of(connection, "asleep", crowd) == {"2026-11-21", "2025-01-01"}
+        assert months_of(connection, "asleep", crowd) == {"2026-10", "2026-11"}
+
+
+def test_owed_statistics_are_those_of_one_user_and_keep_their_months(state: State) -> None:
+    """After a change of zone every month of the user's is to be asked for again; other documents stay as they are."""
+    user = month("anna", "anna", document=USER)
+    others = [month("bert", "2026-10"), month("anna", "2026-10", source="eight_sleep")]
+    with state.write() as connection:
+        put_documents(connection, [month("anna", "2026-10"), month("anna", "2026-11"), user, *others])
+        owe_average_stats(connection, "asleep", "anna")
+        known = documents_of(connection, "asleep", ["anna", "bert"])
+        assert known["anna"] == {
+            (AVERAGE_STATS, "2026-10"): month("anna", "2026-10", content_hash=OWED),
+            (AVERAGE_STATS, "2026-11"): month("anna", "2026-11", content_hash=OWED),
+            (USER, "anna"): user,
+        }
+        assert list(known["bert"].values()) == others[:1]
+        assert list(documents_of(connection, "eight_sleep", ["anna"])["anna"].values()) == others[1:]
+        assert months_of(connection, "asleep", ["anna"]) == {"2026-10", "2026-11"}
 
 
 def test_users_are_unpulled_until_they_are_cleared(state: State) -> None:
