@@ -12,7 +12,7 @@ import pyarrow as pa
 from schemas.metrics import AVERAGED_METRICS, METRICS, Metric
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
-CLOCK_TIME = pa.time32("s")
+CLOCK_TIME = pa.time32("ms")
 STAGES = pa.list_(pa.int8())
 
 

@@ -34,7 +34,7 @@ _TYPES: dict[pa.DataType, str] = {
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOLEAN",
     pa.date32(): "DATE",
-    pa.time32("s"): "TIME",
+    pa.time32("ms"): "TIME",
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.list_(pa.int8()): "TINYINT[]",
     pa.list_(pa.string()): "VARCHAR[]",

@@ -16,7 +16,7 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.float64(): st.floats(allow_nan=False),
     pa.bool_(): st.booleans(),
     pa.date32(): st.dates(date(1900, 1, 1), date(2200, 1, 1)),
-    pa.time32("s"): st.times().map(lambda clock: clock.replace(microsecond=0)),
+    pa.time32("ms"): st.times().map(lambda clock: clock.replace(microsecond=0)),
     pa.timestamp("us", tz="UTC"): st.datetimes(
         datetime(1900, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
         datetime(2200, 1, 1),  # noqa: DTZ001

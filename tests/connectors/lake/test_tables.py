@@ -36,9 +36,7 @@ def test_rows_come_back_sorted_and_the_same_rows_are_the_same_bytes(table: Table
 
 
 def _described(field: "pa.Field[Any]") -> tuple[object, ...]:
-    # Parquet has no clock time in whole seconds; it comes back in milliseconds.
-    arrow_type = pa.time32("ms") if field.type == pa.time32("s") else field.type
-    return field.name, arrow_type, field.nullable, field.metadata
+    return field.name, field.type, field.nullable, field.metadata
 
 
 def _as_bytes(value: Any) -> Any:
