@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.state.dirty import Claim, claim, clear, mark_dirty
@@ -86,18 +87,27 @@ class BuildReport:
 
 
 def build_partitions(home: Home, asset: str, partitions: Iterable[str], build: Callable[[str], Built]) -> BuildReport:
-    """Build partitions one by one, each under its lock, again if it changed meanwhile."""
-    report = BuildReport()
+    """Build partitions one by one, each under its lock, again if it changed meanwhile.
+
+    Raises: the first NightshiftError of a partition, once all others are built.
+    """
+    report, errors = BuildReport(), list[NightshiftError]()
     for partition in partitions:
         with home.lock(f"{asset}.{partition}", wait_s=0) as held:
             if not held:
                 _leave_dirty(home, asset, partition)
                 report.left_dirty.append(partition)
                 continue
-            built = _build_until_settled(home, asset, partition, build)
+            try:
+                built = _build_until_settled(home, asset, partition, build)
+            except NightshiftError as error:
+                errors.append(error)
+                continue
         report.total.add(built)
         if not built.conserved:
             report.unconserved.append(partition)
+    if errors:
+        raise errors[0]
     return report
 
 

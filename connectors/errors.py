@@ -116,5 +116,11 @@ class UnreadableAnswer(VendorError):
     kind: ClassVar[str] = "unreadable_answer"
 
 
-STOPS_EVERYTHING: tuple[type[VendorError], ...] = (KeyRefused, PlanExpired, QuotaExceeded, HostUnreachable)
-"""Errors after which asking for the next user is pointless: the run stops and is resumed later."""
+def stops_everything(error: BaseException) -> bool:
+    """Whether asking for the next user is pointless after this error: the run stops and is resumed later.
+
+    A host that was reached but gave no good answer in time is the trouble of that one call.
+    """
+    if isinstance(error, HostUnreachable):
+        return not error.may_have_run
+    return isinstance(error, (KeyRefused, PlanExpired, QuotaExceeded))

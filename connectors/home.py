@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from secrets import token_bytes
 
+import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from connectors.errors import WrongUsage
@@ -65,7 +66,7 @@ class Home:
     @cached_property
     def state(self) -> State:
         """Roster, ledger, dirty partitions, quarantine."""
-        return State(self.state_url or f"sqlite:///{self.root / 'state.db'}")
+        return State(self.state_url or sa.URL.create("sqlite", database=str(self.root / "state.db")))
 
     @cached_property
     def raw(self) -> RawStore:

@@ -7,7 +7,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 
@@ -54,14 +54,38 @@ def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
-        with dg.DagsterInstance.get() as instance:
-            fail_dead_runs(instance)
+        with ExitStack() as stack:
+            with home.lock("dagster"):
+                instance = stack.enter_context(dg.DagsterInstance.get())
+                _make_storages(instance)
+                fail_dead_runs(instance)
             yield instance
+
+
+def _make_storages(instance: dg.DagsterInstance) -> None:
+    # Each makes its tables on first use, and two processes that do so at once fail.
+    instance.get_runs_count()
+    instance.all_asset_keys()
+    instance.all_instigator_state()
 
 
 def own_process_tags() -> dict[str, str]:
     """Tags that tell which process executes a run."""
     return {PID_TAG: str(os.getpid()), HOST_TAG: socket.gethostname()}
+
+
+def fail_unfinished_runs(instance: dg.DagsterInstance) -> None:
+    """Mark the runs of a daemon that is gone; they would count as running for ever and keep others waiting."""
+    unfinished = dg.RunsFilter(
+        statuses=[
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+            dg.DagsterRunStatus.CANCELING,
+        ]
+    )
+    for run in instance.get_runs(unfinished):
+        if PID_TAG not in run.tags or run.parent_run_id is not None:
+            instance.report_run_failed(run, "The UI that executed this run is gone: it was killed or restarted.")
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> int:

@@ -10,6 +10,7 @@ import dagster as dg
 from assets.raw.documents import ONLY_UNPULLED_TAG, PullObserver
 from assets.raw.pull import PullReport
 from assets.raw.user_pull import SessionCounts
+from connectors.errors import NightshiftError
 from connectors.home import Home
 from connectors.http import Calls
 from connectors.lake.publish import sweep_temporaries
@@ -50,9 +51,11 @@ class Watched:
         self.calls.retries += calls.retries
         if report is not None:
             self.report.users = max(self.report.users, report.users)
+            pending = report.counts.pending  # every range meets the same ones
             self.report.counts.add(report.counts)
+            self.report.counts.pending = pending
             self.report.documents += report.documents
-            self.report.failed.update(report.failed)
+            self.report.failed |= report.failed
         self._observer.ended(report, calls)
 
 
@@ -81,13 +84,22 @@ class Runner:
             self._run_pull(backfill.name, start, end, {})
 
     def drain(self) -> None:
-        """Build every dirty partition, until none is left or the rest is being built by others."""
+        """Build every dirty partition, until none is left or the rest is being built by others.
+
+        Raises: the first error of a build, once everything else is built.
+        """
         before: list[BuildRun] = []
+        errors: list[NightshiftError] = []
         while (runs := self._dirty_runs()) and runs != before:
             for run in runs:
-                self._run(run.job, run.tags)
+                try:
+                    self._run(run.job, run.tags)
+                except NightshiftError as error:
+                    errors.append(error)  # what else is dirty does not wait for it
             self.ranges += runs
             before = runs
+        if errors:
+            raise errors[0]
 
     def _dirty_runs(self) -> list[BuildRun]:
         with self.home.state.read() as connection:
@@ -102,7 +114,7 @@ class Runner:
 
     def _run(self, job: str, tags: dict[str, str]) -> None:
         result = self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags={**tags, **own_process_tags()}, run_config=QUIET
+            instance=self.instance, tags={**tags, **own_process_tags(), "dagster/max_retries": "0"}, run_config=QUIET
         )
         replaced = {
             event.step_key: event.step_materialization_data.materialization.metadata

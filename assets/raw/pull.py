@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
 from assets.raw.user_pull import Known, SessionCounts, UserPull, last_day, pull_months, pull_user, pull_user_document
 from connectors.asleep.client import AsleepClient
-from connectors.errors import STOPS_EVERYTHING, UserNotFound, VendorError
+from connectors.errors import UserNotFound, VendorError, stops_everything
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.state.ledger import (
@@ -113,7 +113,7 @@ async def pull(
 ) -> PullReport:
     """Pull every rostered user over the window, and everything pending.
 
-    Raises: OtherVendor; the errors of ``STOPS_EVERYTHING`` (what was pulled before is kept); StateUnavailable,
+    Raises: OtherVendor; what ``stops_everything`` (what was pulled before is kept); StateUnavailable,
     DiskUnavailable.
     """
 
@@ -165,7 +165,7 @@ async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
     try:
         await calls
     except VendorError as error:
-        if isinstance(error, STOPS_EVERYTHING):
+        if stops_everything(error):
             raise
         pulled.failure = error
 

@@ -4,9 +4,10 @@ Talks to the vendor and decides; writes nothing. What to keep and what to rememb
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
@@ -14,7 +15,14 @@ import msgspec
 
 from connectors.asleep.answer import Answer
 from connectors.asleep.client import AsleepClient
-from connectors.errors import STOPS_EVERYTHING, SessionNotFound, UnreadableAnswer, VendorError
+from connectors.errors import (
+    InvalidUserId,
+    SessionNotFound,
+    UnreadableAnswer,
+    UserNotFound,
+    VendorError,
+    stops_everything,
+)
 from connectors.lake.raw import HTTP_OK, NOT_FOUND, RawDocument
 from connectors.state.ledger import COMPLETE, DELETED, OWED, PENDING, LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
@@ -86,17 +94,23 @@ async def pull_user(
 
     An error that concerns only this user is handed back as ``failure``, with what had been pulled before.
 
-    Raises: the errors of ``STOPS_EVERYTHING``, once what was in flight for this user has ended.
+    Raises: what ``stops_everything``, once what was in flight for this user has ended.
     """
     pull = UserPull(user)
-    try:
-        await _pull_sessions(client, pull, first, last, known, now)
-        await _pull_average_stats(client, pull, known, now)
-        await pull_user_document(client, pull, known, now)
-    except VendorError as error:
-        if isinstance(error, STOPS_EVERYTHING):
-            raise
-        pull.failure = error
+    steps: list[Callable[[], Awaitable[None]]] = [
+        partial(_pull_sessions, client, pull, first, last, known, now),
+        partial(_pull_average_stats, client, pull, known, now),
+        partial(pull_user_document, client, pull, known, now),
+    ]
+    for step in steps:
+        try:
+            await step()
+        except VendorError as error:
+            if stops_everything(error):
+                raise
+            pull.failure = pull.failure or error
+            if isinstance(error, (UserNotFound, InvalidUserId)):
+                break
     _owe_months_not_asked_for(pull, now)
     return pull
 
@@ -150,7 +164,12 @@ async def _look_at_row(
         if before is None or before.fingerprint != mark:
             pull.sessions.append(replace(seen, fingerprint=mark, verdict=PENDING, changed_at=now))
         return
-    await _fetch_session(client, pull, replace(seen, fingerprint=mark), now)
+    seen = replace(seen, fingerprint=mark)
+    try:
+        await _fetch_session(client, pull, seen, now)
+    except VendorError:
+        pull.sessions.append(replace(seen, verdict=PENDING, changed_at=now))  # not forgotten beyond the look-back
+        raise
 
 
 async def _look_at_waiting(client: AsleepClient, pull: UserPull, before: LedgerSession, now: datetime) -> None:
@@ -173,6 +192,8 @@ async def _fetch_session(client: AsleepClient, pull: UserPull, seen: LedgerSessi
 def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail]) -> None:
     content_hash = session_hash(answer.body)
     changed = content_hash != seen.content_hash
+    # What the build will refuse is kept, and asked for again until the vendor answers as documented.
+    verdict = COMPLETE if _is_of(answer, seen.session_id) else PENDING
     if not changed:
         pull.counts.unchanged += 1
     elif seen.content_hash is None:
@@ -187,7 +208,7 @@ def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Ses
     pull.sessions.append(
         replace(
             seen,
-            verdict=COMPLETE,
+            verdict=verdict,
             content_hash=content_hash,
             revision=seen.revision + changed,
             changed_at=answer.fetched_at if changed else seen.changed_at,
@@ -346,6 +367,14 @@ def _months_around(day: date, zone: str) -> set[date]:
     return {local_date(moment, zone).replace(day=1) for moment in (first, last)}
 
 
+def _is_of(answer: Answer[asleep.SessionDetail], session_id: str) -> bool:
+    try:
+        answered: str = answer.result().session.id
+    except UnreadableAnswer:
+        return False
+    return answered == session_id
+
+
 def _still_analysing(answer: Answer[asleep.SessionDetail]) -> bool:
     try:
         state: str = answer.result().session.state
@@ -382,5 +411,5 @@ def _raw(user: RosterUser, kind: str, document_id: str, day: date, answer: Answe
 async def _all_or_first_error(calls: Iterable[Awaitable[None]]) -> None:
     """Let every call end, so that what succeeded is kept, then raise the gravest error."""
     errors = [outcome for outcome in await asyncio.gather(*calls, return_exceptions=True) if outcome is not None]
-    for error in sorted(errors, key=lambda error: not isinstance(error, STOPS_EVERYTHING)):
+    for error in sorted(errors, key=lambda error: not stops_everything(error)):
         raise error

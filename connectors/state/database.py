@@ -26,7 +26,7 @@ class StateUnavailable(NightshiftError):
 class State:
     """The state database behind ``url`` (an SQLAlchemy URL); nothing is opened before the first transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | sa.URL) -> None:
         self._url = url
 
     def __repr__(self) -> str:

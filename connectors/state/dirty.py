@@ -59,12 +59,12 @@ def clear(state: State, claims: Iterable[Claim]) -> list[Claim]:
     with state.write() as connection:
         for built in claims:
             mine = (dirty_partitions.c.asset == built.asset) & (dirty_partitions.c.partition == built.partition)
-            now = connection.execute(sa.select(dirty_partitions.c.generation).where(mine)).scalar_one_or_none()
-            if now is None:
-                continue
-            if built.inputs_clean and now == built.generation:
-                connection.execute(sa.delete(dirty_partitions).where(mine))
-            else:
+            if built.inputs_clean:
+                # One statement: on PostgreSQL a pull may commit between a look and a delete.
+                connection.execute(
+                    sa.delete(dirty_partitions).where(mine, dirty_partitions.c.generation == built.generation)
+                )
+            if connection.execute(sa.select(dirty_partitions.c.generation).where(mine)).first() is not None:
                 left.append(built)
     return left
 

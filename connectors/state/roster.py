@@ -5,7 +5,7 @@ Reading a CSV of users is here too, because it is the form in which a roster arr
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -65,11 +65,12 @@ def list_users(connection: sa.Connection, source: str | None = None) -> list[Ros
 
 
 def put_users(connection: sa.Connection, users: Iterable[RosterUser]) -> RosterChange:
-    """Add users, or change those that are rostered; a user who was gone is followed again."""
+    """Add users, or change those that are rostered; whether the vendor knows them is not changed."""
     known = {(user.source, user.user_id): user for user in list_users(connection)}
     added, changed, unchanged = [], [], 0
-    for user in users:
-        before = known.get((user.source, user.user_id))
+    for given in users:
+        before = known.get((given.source, given.user_id))
+        user = replace(given, gone=before.gone if before else False)
         if before is None:
             added.append(user)
         elif before != user:

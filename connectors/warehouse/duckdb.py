@@ -114,6 +114,8 @@ class DuckDbWarehouse:
             _sync(copy)
             failpoint("warehouse.loaded")
             copy.replace(self.path)
+            # The log of a reader that wrote and died would be replayed over the new file.
+            self.path.with_name(f"{self.path.name}.wal").unlink(missing_ok=True)
             failpoint("warehouse.renamed")
             _sync(self.path.parent)
         except OSError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from connectors.errors import UserNotFound
 from pipelines.dirty_runs import day_ranges
 from schemas.asleep import ASLEEP, COMPLETE
 
@@ -91,7 +92,10 @@ async def _listed(
             listed.update([(user.user_id, row.session_id) async for row in rows if row.state == COMPLETE])
 
         windows = [(user, user.active_within(start, end)) for user in users for start, end in ranges]
-        await asyncio.gather(*(read(user, *window) for user, window in windows if window))
+        calls = [read(user, *window) for user, window in windows if window]
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, UserNotFound):
+                raise outcome
         return listed, client.calls.by_endpoint["list"]
 
 

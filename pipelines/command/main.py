@@ -1,5 +1,6 @@
 """The ``nightshift`` command: its parts put together, and errors told in one sentence with the contract's exit code."""
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -30,11 +31,15 @@ app.add_typer(vendor.app, name="vendor")
 
 def main() -> None:
     """Run the command line; exits 0, 1, 2 or 3 as the contract says."""
+    os.umask(0o077)  # whatever is made holds health data
     try:
         app()
     except NightshiftError as error:
         print(f"nightshift: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("nightshift: stopped. What was written before is kept: run the command again.", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:
         # The text of an unforeseen error may hold anything, so only its kind and place are told.
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -12,9 +12,9 @@ DEFAULT_KEY = "sandbox-key"
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8765,
     users: Annotated[int, typer.Option(min=0, max=100_000, help="Users in the world.")] = 24,
-    nights: Annotated[int, typer.Option(min=0, max=3_660, help="Nights each user has slept, ending now.")] = 30,
+    nights: Annotated[int, typer.Option(min=1, max=3_660, help="Nights each user has slept, ending now.")] = 30,
     seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 1,
     key: Annotated[str, typer.Option(help="The API key the simulator accepts.")] = DEFAULT_KEY,
     now: Annotated[
@@ -33,7 +33,14 @@ def sandbox(
         say(f"  roster:   {base_url}/_control/users.csv")
         say(f"  controls: {base_url}/_control")
 
-    serve(World(users=users, nights=nights, seed=seed, api_key=key, now=moment), "127.0.0.1", port, ready)
+    world = World(users=users, nights=nights, seed=seed, api_key=key, now=moment)
+    try:
+        serve(world, "127.0.0.1", port, ready)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise WrongUsage(f"Port {port} cannot be used ({reason}): choose another with --port.")
 
 
 def _moment(text: str) -> datetime:

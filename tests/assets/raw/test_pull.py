@@ -214,14 +214,14 @@ def test_a_user_the_vendor_does_not_know_fails_once_and_is_then_known_to_be_gone
     assert left(home) == {}
 
 
-def test_a_user_who_is_imported_again_is_new_again(puller: Puller, home: Home, world: World) -> None:
-    """Whoever imports a user expects to hear if the vendor still does not know them."""
+def test_importing_the_same_roster_again_is_no_news(puller: Puller, home: Home, world: World) -> None:
+    """Who imports the whole roster every night must not have a red run every night."""
     follow_everybody(home, world)
     follow(home, RosterUser(ASLEEP, NOBODY))
     puller.pull()
     follow(home, RosterUser(ASLEEP, NOBODY))
-    assert gone(home) == []
-    assert puller.pull().failed == {"user_not_found": 1}
+    assert gone(home) == [NOBODY]
+    assert puller.pull().failed == {}
 
 
 def test_a_user_whom_the_vendor_knows_again_is_followed_again(home: Home) -> None:

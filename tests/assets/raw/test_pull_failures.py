@@ -83,7 +83,7 @@ def test_months_whose_statistics_failed_are_owed(puller: Puller, home: Home, doo
     door.fault = no_fault
     mended = puller.pull()
     assert mended.complete
-    assert puller.calls == {"list": 2, "stats": 4, "user": 2}
+    assert puller.calls == {"list": 2, "stats": 4}
     assert dirty(home, "average_stats") == ["2026-10", "2026-11"]
     assert owed(home) == []
     assert content(home) == undisturbed(door, tmp_path)
@@ -112,12 +112,12 @@ def test_months_that_fail_when_asked_for_alone_are_owed_too(puller: Puller, home
 def test_a_detail_that_fails_takes_no_month_of_the_others_along(
     puller: Puller, home: Home, door: Door, tmp_path: Path
 ) -> None:
-    """A session of November fails: those of October stay, and their statistics, not asked for therefore, are owed."""
+    """A session of November fails: the others stay, and their statistics are asked for all the same."""
     night = next(iter(door.world.users())).sessions[-1]
     assert night.start.month == 11
     door.fault = failing(night.id)
     assert puller.pull().failed == {"server_failed": 1}
-    assert owed(home) == ["2026-10", "2026-11"]
+    assert (owed(home), puller.calls["user"]) == ([], 2)
     door.fault = no_fault
     mended = puller.pull()
     assert (mended.complete, mended.counts.new, puller.calls["detail"]) == (True, 1, 1)

@@ -215,13 +215,28 @@ def test_a_deletion_touches_every_month_the_session_may_have_been_in(
 def test_a_detail_that_cannot_be_read_is_kept_as_received(
     puller: Puller, home: Home, vendor: ScriptedVendor, body: bytes
 ) -> None:
-    """The build will say what is wrong with it; here it ends nothing, and it is not asked for again and again."""
+    """The build will say what is wrong with it; here it ends nothing, and the same answer is no news."""
     vendor.nights[NIGHT].detail = body
     report = puller.pull()
     assert (report.counts, report.complete) == (SessionCounts(new=1), True)
     assert [current.document.body for current in kept(home, SESSION)] == [body]
     assert puller.pull().counts == SessionCounts(unchanged=1)
+    assert puller.calls["list"] == 1
+    assert [current.document.body for current in kept(home, SESSION)] == [body]
+
+
+@pytest.mark.parametrize("odd", [b"{}", b"null", b'{"message": "later"}', detail_of("20261101000000_other", START)])
+def test_an_odd_answer_is_asked_for_again_until_it_is_the_session(
+    puller: Puller, home: Home, vendor: ScriptedVendor, odd: bytes
+) -> None:
+    """A moment's nonsense, or another session's detail, must not cost the night."""
+    vendor.nights[NIGHT].detail = odd
+    puller.pull()
+    vendor.nights[NIGHT].detail = b""
+    assert puller.pull().counts == SessionCounts(changed=1)
+    assert puller.pull().counts == SessionCounts(unchanged=1)
     assert puller.calls == {"list": 1}
+    assert [current.revision for current in kept(home, SESSION)] == [2]
 
 
 @pytest.mark.parametrize(
