@@ -7,7 +7,7 @@ anywhere is simply run again. Nothing is normalised here.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -28,6 +28,7 @@ from connectors.state.ledger import (
     put_unpulled,
     sessions_of,
     unpulled,
+    unpulled_days,
 )
 from connectors.state.roster import RosterUser, list_users, mark_gone
 from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull, remember_vendor
@@ -94,12 +95,13 @@ class PullReport:
 class Errand:
     """What is asked for every user, on which account.
 
-    ``of_sessions`` is the pull that must reach every user: whom it does not get is remembered and can be asked again.
+    With ``days`` it is the pull of sessions that start on them: it must reach every user, so whom it does not get is
+    remembered with these days, and can be asked again.
     """
 
     account: VendorAccount
     pull_one: Callable[[RosterUser, Known], Awaitable[UserPull]]
-    of_sessions: bool = False
+    days: tuple[date, date] | None = None
 
 
 def look_back(home: Home, days: int) -> Window:
@@ -117,11 +119,13 @@ async def pull(
     DiskUnavailable.
     """
 
+    users, window = _what_to_ask(home, window)
+
     async def one(user: RosterUser, known: Known) -> UserPull:
         return await pull_user(client, user, window.first, window.last, known, home.clock())
 
-    errand = Errand(account, one, of_sessions=True)
-    report = await _pull_users(home, errand, _users_to_ask(home, window), progress or Unseen())
+    errand = Errand(account, one, days=(window.first, window.last))
+    report = await _pull_users(home, errand, users, progress or Unseen())
     if report.complete and not window.only_unpulled:
         remember_complete_pull(home.state, ASLEEP, home.clock())
     return report
@@ -173,9 +177,9 @@ async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
 async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], progress: Progress) -> PullReport:
     check_vendor(home.state, errand.account)
     progress.users(len(users))
-    if errand.of_sessions:
+    if errand.days:
         with home.state.write() as connection:
-            put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock())
+            put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock(), errand.days)
     report = PullReport(users=len(users))
     places = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
@@ -241,18 +245,20 @@ def _commit(home: Home, errand: Errand, pulls: Sequence[UserPull]) -> None:
         mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
         if any(pulled.users_dirty for pulled in pulls):
             mark_users_dirty(connection)
-        if errand.of_sessions:
-            _note_who_is_pulled(connection, home, pulls)
+        if errand.days:
+            _note_who_is_pulled(connection, home, pulls, errand.days)
         _note_who_is_gone(connection, pulls)
         failpoint("pull.before_commit")
     failpoint("pull.committed")
 
 
-def _note_who_is_pulled(connection: sa.Connection, home: Home, pulls: Sequence[UserPull]) -> None:
+def _note_who_is_pulled(
+    connection: sa.Connection, home: Home, pulls: Sequence[UserPull], days: tuple[date, date]
+) -> None:
     kinds = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure}
     done = [pulled.user.user_id for pulled in pulls if pulled.failure is None or _still_gone(pulled)]
-    put_unpulled(connection, ASLEEP, kinds, home.clock())
-    clear_unpulled(connection, ASLEEP, done)
+    put_unpulled(connection, ASLEEP, kinds, home.clock(), days)
+    clear_unpulled(connection, ASLEEP, done, days)
 
 
 def _note_who_is_gone(connection: sa.Connection, pulls: Sequence[UserPull]) -> None:
@@ -277,13 +283,15 @@ def _count(report: PullReport, pulled: UserPull) -> None:
         report.failed[pulled.failure.kind] += 1
 
 
-def _users_to_ask(home: Home, window: Window) -> list[RosterUser]:
+def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
+    """The users to ask and the dates: those left over, over all dates they were left for, or everybody."""
     with home.state.read() as connection:
         users = list_users(connection, ASLEEP)
-        if not window.only_unpulled:
-            return users
-        left = unpulled(connection, ASLEEP)
-    return [user for user in users if user.user_id in left] or users
+        left, days = unpulled(connection, ASLEEP), unpulled_days(connection, ASLEEP)
+    chosen = [user for user in users if user.user_id in left]
+    if not (window.only_unpulled and chosen and days):
+        return users, window
+    return chosen, replace(window, first=min(window.first, days[0]), last=max(window.last, days[1]))
 
 
 def _known(home: Home, chunk: Sequence[RosterUser]) -> dict[str, Known]:

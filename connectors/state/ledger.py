@@ -134,13 +134,39 @@ def unpulled(connection: sa.Connection, source: str) -> dict[str, str]:
     return {row.user_id: row.kind for row in connection.execute(query)}
 
 
-def put_unpulled(connection: sa.Connection, source: str, kinds: Mapping[str, str], at: datetime) -> None:
-    """Note users who are still to be pulled, with the reason."""
-    rows = [{"source": source, "user_id": user_id, "kind": kind, "since": at} for user_id, kind in kinds.items()]
+def unpulled_days(connection: sa.Connection, source: str) -> tuple[date, date] | None:
+    """The first and last UTC start date that any unpulled user was to be pulled for."""
+    bounds = sa.select(sa.func.min(unpulled_users.c.first_day), sa.func.max(unpulled_users.c.last_day))
+    first, last = connection.execute(bounds.where(unpulled_users.c.source == source)).one()
+    return (first, last) if first else None
+
+
+def put_unpulled(
+    connection: sa.Connection, source: str, kinds: Mapping[str, str], at: datetime, days: tuple[date, date]
+) -> None:
+    """Note users who are still to be pulled over ``days`` (and over whatever they were noted for before)."""
+    noted = sa.select(unpulled_users).where(_of(source))
+    parts = (noted.where(unpulled_users.c.user_id.in_(part)) for part in _parts(list(kinds)))
+    known = {row.user_id: row for part in parts for row in connection.execute(part)}
+    rows = [
+        {
+            "source": source,
+            "user_id": user_id,
+            "kind": kind,
+            "since": at,
+            "first_day": min(days[0], known[user_id].first_day) if user_id in known else days[0],
+            "last_day": max(days[1], known[user_id].last_day) if user_id in known else days[1],
+        }
+        for user_id, kind in kinds.items()
+    ]
     upsert(connection, unpulled_users, rows)
 
 
-def clear_unpulled(connection: sa.Connection, source: str, user_ids: Sequence[str]) -> None:
-    """Note that these users have been pulled."""
-    mine = (unpulled_users.c.source == source) & unpulled_users.c.user_id.in_(user_ids)
-    connection.execute(sa.delete(unpulled_users).where(mine))
+def clear_unpulled(connection: sa.Connection, source: str, user_ids: Sequence[str], days: tuple[date, date]) -> None:
+    """Note that these users have been pulled over ``days``; who was to be pulled for more stays noted."""
+    covered = (unpulled_users.c.first_day >= days[0]) & (unpulled_users.c.last_day <= days[1])
+    connection.execute(sa.delete(unpulled_users).where(_of(source), unpulled_users.c.user_id.in_(user_ids), covered))
+
+
+def _of(source: str) -> sa.ColumnElement[bool]:
+    return unpulled_users.c.source == source

@@ -83,6 +83,8 @@ unpulled_users = Table(
     Column("user_id", String, primary_key=True),
     Column("kind", String, nullable=False),
     Column("since", UtcTime, nullable=False),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
 )
 
 dirty_partitions = Table(

@@ -20,7 +20,7 @@ from schemas.asleep import ASLEEP
 from schemas.documents import AVERAGE_STATS, SESSION, USER
 from tests.assets.homes import NOW, StandingClock, follow, new_home
 from tests.assets.raw.faults import Door, Gate, failing, no_fault, user_of
-from tests.assets.raw.pulls import Puller, dirty, follow_everybody, gone, kept, left
+from tests.assets.raw.pulls import FIRST, LAST, Puller, dirty, follow_everybody, gone, kept, left
 
 STATS = "/average-stats"
 DETAIL = "/data/v3/sessions/"
@@ -123,6 +123,23 @@ def test_a_detail_that_fails_takes_no_month_of_the_others_along(
     assert (mended.complete, mended.counts.new, puller.calls["detail"]) == (True, 1, 1)
     assert content(home) == undisturbed(door, tmp_path)
     assert owed(home) == []
+
+
+def test_a_failed_backfill_is_not_forgotten_by_a_good_pull(
+    puller: Puller, home: Home, door: Door, tmp_path: Path
+) -> None:
+    """The user whom the older dates missed is still to be pulled, and asking for the rest asks for those dates."""
+    second = [user.user_id for user in door.world.users()][1]
+    broken = failing(LIST)
+    door.fault = lambda request: broken(request) if user_of(request) == second else None
+    middle = date(2026, 10, 31)
+    assert puller.pull(FIRST, middle).failed == {"server_failed": 1}
+    door.fault = no_fault
+    assert puller.pull(middle, LAST).complete
+    assert set(left(home)) == {second}
+    assert puller.pull(middle, LAST, only_unpulled=True).users == 1
+    assert left(home) == {}
+    assert content(home) == undisturbed(door, tmp_path)
 
 
 @pytest.mark.parametrize("part", [LIST, DETAIL, STATS, USERS])

@@ -27,11 +27,15 @@ from connectors.state.ledger import (
     put_unpulled,
     sessions_of,
     unpulled,
+    unpulled_days,
 )
 from connectors.state.tables import sessions
 from schemas.documents import AVERAGE_STATS, USER
 
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
+
+
+DAYS = (date(2026, 1, 1), date(2026, 1, 2))
 
 
 def session(user_id: str, session_id: str, **changes: Any) -> LedgerSession:
@@ -159,13 +163,13 @@ def test_owed_statistics_are_those_of_one_user_and_keep_their_months(state: Stat
 def test_users_are_unpulled_until_they_are_cleared(state: State) -> None:
     """The newest reason counts; clearing some, or some at another source, leaves the others."""
     with state.write() as connection:
-        put_unpulled(connection, "asleep", {"anna": "not_asked", "bert": "not_asked"}, NOW)
-        put_unpulled(connection, "eight_sleep", {"anna": "not_asked"}, NOW)
-        put_unpulled(connection, "asleep", {"bert": "server_failed"}, NOW)
-        put_unpulled(connection, "asleep", {}, NOW)
+        put_unpulled(connection, "asleep", {"anna": "not_asked", "bert": "not_asked"}, NOW, DAYS)
+        put_unpulled(connection, "eight_sleep", {"anna": "not_asked"}, NOW, DAYS)
+        put_unpulled(connection, "asleep", {"bert": "server_failed"}, NOW, DAYS)
+        put_unpulled(connection, "asleep", {}, NOW, DAYS)
         assert unpulled(connection, "asleep") == {"anna": "not_asked", "bert": "server_failed"}
-        clear_unpulled(connection, "asleep", ["anna", "nobody"])
-        clear_unpulled(connection, "asleep", [])
+        clear_unpulled(connection, "asleep", ["anna", "nobody"], DAYS)
+        clear_unpulled(connection, "asleep", [], DAYS)
         assert unpulled(connection, "asleep") == {"bert": "server_failed"}
         assert unpulled(connection, "eight_sleep") == {"anna": "not_asked"}
 
@@ -176,3 +180,16 @@ def test_what_is_known_does_not_show_of_whom() -> None:
         "LedgerSession(partition=2026-11-21, verdict=pending, revision=0)"
     )
     assert repr(month("canary", "2026-11", content_hash="canary")) == "LedgerDocument(document=average_stats)"
+
+
+def test_who_was_left_for_more_days_stays_unpulled(state: State) -> None:
+    """A backfill that missed somebody is not forgotten by the next nightly pull."""
+    january, night = (date(2026, 1, 1), date(2026, 1, 31)), (date(2026, 3, 1), date(2026, 3, 2))
+    with state.write() as connection:
+        put_unpulled(connection, "asleep", {"anna": "server_failed"}, NOW, january)
+        put_unpulled(connection, "asleep", {"anna": "not_asked", "bert": "not_asked"}, NOW, night)
+        clear_unpulled(connection, "asleep", ["anna", "bert"], night)
+        assert unpulled(connection, "asleep") == {"anna": "not_asked"}
+        assert unpulled_days(connection, "asleep") == (january[0], night[1])
+        clear_unpulled(connection, "asleep", ["anna"], (january[0], night[1]))
+        assert unpulled_days(connection, "asleep") is None

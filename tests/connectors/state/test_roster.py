@@ -179,7 +179,13 @@ def test_removing_takes_the_user_off_the_roster_once(state: State) -> None:
     """True if there was one, and the user is no longer among those still to be pulled."""
     with state.write() as connection:
         put_users(connection, [ANNA, BERT])
-        put_unpulled(connection, "asleep", {"anna": "not_asked", "bert": "not_asked"}, datetime.now(UTC))
+        put_unpulled(
+            connection,
+            "asleep",
+            {"anna": "not_asked", "bert": "not_asked"},
+            datetime.now(UTC),
+            (date(2026, 1, 1), date(2026, 1, 2)),
+        )
         assert remove_user(connection, "asleep", "anna")
         assert not remove_user(connection, "asleep", "anna")
         assert list_users(connection) == [BERT]

@@ -57,6 +57,8 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String, primary_key=True),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_day", sa.Date, nullable=False),
+        sa.Column("last_day", sa.Date, nullable=False),
     )
     op.create_table(
         "dirty_partitions",
