@@ -14,6 +14,8 @@ from connectors.home import Home
 from connectors.state.dirty import Claim, claim, clear, mark_dirty
 from connectors.state.ledger import days_of, months_of, owe_average_stats
 from connectors.state.roster import RosterUser
+from schemas.asleep import ASLEEP
+from schemas.documents import AVERAGE_STATS, SESSION
 
 ALL_USERS = "all"
 """The one partition of assets that are not partitioned."""
@@ -148,6 +150,23 @@ def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> N
     for source, user_ids in _by_source(users).items():
         mark_days_dirty(connection, days_of(connection, source, user_ids))
         mark_months_dirty(connection, months_of(connection, source, user_ids))
+
+
+def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
+    """Have the lake, or only the warehouse, made again where it is gone although raw is there: after a restore, say."""
+    lake_exists = any((home.root / "lake").iterdir())
+    if lake_exists and warehouse_exists:
+        return
+    days = home.raw.dates(ASLEEP, SESSION)
+    months = home.raw.dates(ASLEEP, AVERAGE_STATS)
+    with home.state.write() as connection:
+        for family, partitions in (
+            (DAILY_INPUTS, [day.isoformat() for day in days]),
+            (MONTHLY_INPUTS, [f"{day:%Y-%m}" for day in months]),
+            (USER_INPUTS, [ALL_USERS] if days else []),
+        ):
+            assets = [asset for asset in family if not lake_exists or asset.startswith("warehouse_")]
+            mark_dirty(connection, assets, partitions)
 
 
 def family_of(asset: str) -> list[str]:

@@ -7,9 +7,11 @@ from datetime import date
 
 import dagster as dg
 
+from assets.builds import mark_missing_layers_dirty
 from assets.raw.documents import ONLY_UNPULLED_TAG, PullObserver
 from assets.raw.pull import PullReport
 from assets.raw.user_pull import SessionCounts
+from connectors.asleep.connection import AsleepConnection
 from connectors.errors import NightshiftError
 from connectors.home import Home
 from connectors.http import Calls
@@ -19,6 +21,7 @@ from pipelines.definitions import build_defs
 from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, runs_for
 from pipelines.instance import dagster_instance, own_process_tags
 from pipelines.jobs import backfill, nightly
+from pipelines.resources import open_warehouse
 from pipelines.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -125,10 +128,11 @@ class Runner:
 
 
 @contextmanager
-def open_runner(home: Home, settings: Settings, observer: PullObserver) -> Iterator[Runner]:
-    """A runner on this home's instance; clears away what a killed run left half written."""
+def open_runner(home: Home, settings: Settings, observer: PullObserver, asleep: AsleepConnection) -> Iterator[Runner]:
+    """A runner on this home's instance; clears away what a killed run left, and has missing layers made again."""
     for folder in ("raw", "lake", "fhir"):
         sweep_temporaries(home.root / folder)
+    mark_missing_layers_dirty(home, warehouse_exists=open_warehouse(settings, home).path.exists())
     watched = Watched(observer)
     with dagster_instance(home) as instance:
-        yield Runner(home, build_defs(settings, home=home, observer=watched), instance, watched)
+        yield Runner(home, build_defs(settings, home=home, observer=watched, asleep=asleep), instance, watched)

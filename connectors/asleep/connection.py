@@ -26,10 +26,11 @@ class AsleepConnection:
     concurrency: int
     budget_file: Path
     clock: Clock = utc_now
+    new_vendor: bool = False
 
     def account(self) -> VendorAccount:
         """Which account this is, without the key. Raises: MissingKey."""
-        return VendorAccount(ASLEEP, self.base_url, key_fingerprint(self._key()))
+        return VendorAccount(ASLEEP, self.base_url, key_fingerprint(self._key()), replaces=self.new_vendor)
 
     def open(self, on_call: Callable[[str], None] | None = None) -> AsleepClient:
         """A client, to be entered as an async context manager. Raises: MissingKey, WrongUsage."""

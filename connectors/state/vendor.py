@@ -27,6 +27,8 @@ class VendorAccount:
     source: str
     base_url: str
     key_fingerprint: str
+    replaces: bool = False
+    """Whether the user says that this is the remembered account at a new address or with a new key."""
 
 
 def check_vendor(state: State, account: VendorAccount) -> None:
@@ -36,7 +38,7 @@ def check_vendor(state: State, account: VendorAccount) -> None:
     """
     with state.read() as connection:
         known = connection.execute(sa.select(vendors).where(vendors.c.source == account.source)).one_or_none()
-    if known is None:
+    if known is None or account.replaces:
         return
     if known.base_url != account.base_url:
         raise OtherVendor(
@@ -56,10 +58,12 @@ def remember_vendor(connection: sa.Connection, account: VendorAccount) -> None:
     upsert(connection, vendors, [row])
 
 
-def forget_vendor(state: State, source: str) -> None:
-    """Let the next pull remember whichever account it uses (a new key, or a new address, of the same account)."""
+def accept_key(state: State, account: VendorAccount) -> None:
+    """Take the account's key for a new one of the remembered account; another address stays refused."""
     with state.write() as connection:
-        connection.execute(sa.delete(vendors).where(vendors.c.source == source))
+        connection.execute(
+            sa.update(vendors).where(vendors.c.source == account.source).values(key_fingerprint=account.key_fingerprint)
+        )
 
 
 def remember_complete_pull(state: State, source: str, at: datetime) -> None:

@@ -69,12 +69,14 @@ def retry() -> None:
         say("Nothing is in quarantine.")
         return
     from assets.builds import family_of
+    from pipelines.resources import asleep_connection
     from pipelines.runs import open_runner
 
     with home.state.write() as connection:
         for entry in before:
             mark_dirty(connection, family_of(entry.asset), [entry.partition])
-    with open_runner(home, settings, PullProgress(live=False)) as runner:
+    asleep = asleep_connection(settings, home)
+    with open_runner(home, settings, PullProgress(live=False), asleep) as runner:
         runner.drain()
     left = _entries(home)
     say(f"{len(before) - len(left)} of {len(before)} document(s) normalised, {len(left)} still in quarantine.")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,21 +89,19 @@ def run_sync(
     from connectors.logs import open_log
     from connectors.state.quarantine import count_quarantined
     from connectors.state.roster import list_users
-    from connectors.state.vendor import check_vendor, forget_vendor
+    from connectors.state.vendor import check_vendor
     from pipelines.command.progress import PullProgress
     from pipelines.resources import asleep_connection
 
     began = time.monotonic()
-    account = asleep_connection(settings, home).account()
-    if new_vendor:
-        forget_vendor(home.state, ASLEEP)
-    check_vendor(home.state, account)
+    asleep = replace(asleep_connection(settings, home), new_vendor=new_vendor)
+    check_vendor(home.state, asleep.account())
     with home.state.read() as connection:
         if not list_users(connection, ASLEEP):
             note("The roster is empty, so there is nobody to pull: nightshift users import FILE.csv")
     from pipelines.runs import open_runner
 
-    with PullProgress() as progress, open_runner(home, settings, progress) as runner:
+    with PullProgress() as progress, open_runner(home, settings, progress, asleep) as runner:
         try:
             pull(runner)
         except NightshiftError:

@@ -3,7 +3,6 @@
 import typer
 
 from pipelines.command.console import open_settings_and_home, say
-from schemas.asleep import ASLEEP
 
 app = typer.Typer(help="The account at the vendor.", no_args_is_help=True)
 
@@ -16,10 +15,11 @@ def _vendor() -> None:
 @app.command("rotate-key")
 def rotate_key() -> None:
     """Accept the key that is now in ASLEEP_API_KEY as a new key of the same account."""
-    from connectors.state.vendor import forget_vendor
+    from connectors.state.vendor import accept_key, check_vendor
     from pipelines.resources import asleep_connection
 
     settings, home = open_settings_and_home()
-    asleep_connection(settings, home).account()
-    forget_vendor(home.state, ASLEEP)
-    say("The next sync remembers the new key.")
+    account = asleep_connection(settings, home).account()
+    accept_key(home.state, account)
+    check_vendor(home.state, account)
+    say("The key in ASLEEP_API_KEY is now the key of this home.")

@@ -1,5 +1,6 @@
 """The vendor of a home: any to begin with, then the same, until someone says otherwise."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,8 +9,8 @@ from connectors.state.database import State
 from connectors.state.vendor import (
     OtherVendor,
     VendorAccount,
+    accept_key,
     check_vendor,
-    forget_vendor,
     key_fingerprint,
     last_complete_pull,
     remember_complete_pull,
@@ -65,18 +66,29 @@ def test_another_vendor_is_refused_without_naming_it(state: State, account: Vend
     assert refused.value.exit_code == 2
 
 
-def test_a_forgotten_vendor_makes_room_for_the_next(state: State) -> None:
-    """After forgetting, the next one is remembered and the former refused; other sources are not forgotten."""
+def test_a_new_key_is_accepted_at_the_same_address_only(state: State) -> None:
+    """After a rotation the old key is refused, and so is any key elsewhere; other sources are not touched."""
     elsewhere = VendorAccount("eight_sleep", "https://api.example", "f")
     remember(state, elsewhere)
     remember(state, ACCOUNT)
-    forget_vendor(state, "asleep")
+    accept_key(state, OTHER_KEY)
     check_vendor(state, OTHER_KEY)
-    remember(state, OTHER_KEY)
+    check_vendor(state, elsewhere)
+    for refused in (ACCOUNT, OTHER_ADDRESS):
+        with pytest.raises(OtherVendor):
+            check_vendor(state, refused)
+
+
+def test_an_account_that_replaces_another_passes_and_is_remembered_only_by_a_pull(state: State) -> None:
+    """Saying so once is not enough: until the new address has answered, the old one is this home's."""
+    remember(state, ACCOUNT)
+    moved = replace(OTHER_ADDRESS, replaces=True)
+    check_vendor(state, moved)
+    check_vendor(state, ACCOUNT)
+    remember(state, moved)
+    check_vendor(state, OTHER_ADDRESS)
     with pytest.raises(OtherVendor):
         check_vendor(state, ACCOUNT)
-    with pytest.raises(OtherVendor):
-        check_vendor(state, VendorAccount("eight_sleep", "https://api.example", "g"))
 
 
 def test_a_fingerprint_tells_keys_apart_and_none_of_them() -> None:
