@@ -3,6 +3,7 @@
 Knows where things are and with what rights they are made; what is in them is for ``lake``, ``state`` and the warehouse.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,6 +107,17 @@ class Home:
             yield True
         finally:
             lock.release()
+
+    def hold_until_exit(self, name: str) -> bool:
+        """Hold the lock ``name`` as long as this process lives, whatever program it becomes; False if another does."""
+        descriptor = os.open(self.root / "locks" / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        os.set_inheritable(descriptor, True)
+        return True
 
     def secret_for_pseudonyms(self) -> bytes:
         """The key of the pseudonyms: from the settings, else made on first use and kept with mode 0600.

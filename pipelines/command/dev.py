@@ -22,16 +22,13 @@ def dev(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the UI on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open Dagster on this home: look, materialise, backfill, switch the schedule on. Ends with Ctrl-C."""
-    from connectors.lake.publish import is_running
     from pipelines.instance import dagster_instance, fail_unfinished_runs
 
     settings, home = open_settings_and_home()
-    running = home.dagster / "dev.pid"
-    if running.exists() and is_running(int(running.read_text() or 0)):
+    if not home.hold_until_exit("dev"):
         raise WrongUsage("The UI of this home is already running: use it, or stop it first.")
     with dagster_instance(home) as instance:
         fail_unfinished_runs(instance)
-    running.write_text(str(os.getpid()))  # it stays ours: the program is replaced, the process is not
     # Dagster would read .env itself and put it over the environment, so it starts where there is none.
     os.environ.update(effective_settings(settings))
     os.chdir(home.dagster)

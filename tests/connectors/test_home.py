@@ -242,3 +242,20 @@ def test_the_clock_is_the_one_given_and_otherwise_the_present_in_utc() -> None:
 def test_a_home_shows_neither_its_place_nor_its_key() -> None:
     """The repr holds nothing."""
     assert repr(Home(Path("/canary"), "sqlite:///canary", b"canary canary canary")) == "Home(…)"
+
+
+def test_a_lock_held_until_exit_outlives_the_program_and_ends_with_the_process(home: Home) -> None:
+    """A process that became another program still holds it; once it has ended, the lock is free."""
+    becomes = (
+        "import os, sys; from pathlib import Path; from connectors.home import Home; "
+        "assert Home(Path(sys.argv[1])).hold_until_exit('dev'); "
+        "os.execv('/bin/sh', ['sh', '-c', 'echo held; read line'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", becomes, str(home.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert not home.hold_until_exit("dev")
+        process.communicate("go\n")
+    assert home.hold_until_exit("dev")
