@@ -37,18 +37,23 @@ def main() -> None:
     except NightshiftError as error:
         print(f"nightshift: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("nightshift: stopped. What was written before is kept: run the command again.", file=sys.stderr)
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        print(f"nightshift: {_in_words(error)}", file=sys.stderr)
         sys.exit(1)
-    except Exception as error:
-        # The text of an unforeseen error may hold anything, so only its kind and place are told.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        print(
-            f"nightshift: unexpected {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}. "
-            "What was written before is kept: run the command again, and report this line if it comes back.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+
+
+def _in_words(error: BaseException) -> str:
+    # Dagster's word for Ctrl-C is told by its name, because Dagster is not loaded here.
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "DagsterExecutionInterruptedError":
+        return "stopped. What was written before is kept: run the command again."
+    # The text of an unforeseen error may hold anything, so only its kind and place are told.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}. "
+        "What was written before is kept: run the command again, and report this line if it comes back."
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A user's mistake gets one clear sentence and the contract's exit code, never a traceback."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import NEUTRAL, WarmProcess, new_home
-from tests.system.worlds import KEY
+from tests.system.worlds import KEY, eventually
 
 
 def nightshift(root: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -115,3 +116,19 @@ def test_an_unreachable_host_and_a_second_vendor(warm: WarmProcess, small_world:
         assert other.status == 2
     assert "--new-vendor" in warm.sync(root, "http://127.0.0.1:9").err
     assert "rotate-key" in warm.sync(root, small_world, key="another-key").err
+
+
+def test_an_interrupted_sync_says_so_in_one_line(small_world: str, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a pull: exit code 1, no traceback, and the next sync goes on."""
+    root = new_home(tmp_path / "home", small_world)
+    slow = {"ASLEEP_BASE_URL": small_world, "ASLEEP_API_KEY": KEY, "ASLEEP_REQUESTS_PER_SECOND": "1"}
+    command = [sys.executable, "-m", "pipelines.command.main", "sync", "--from", "2026-10-17", "--to", "2026-10-27"]
+    with subprocess.Popen(
+        command, env={**NEUTRAL, "NIGHTSHIFT_HOME": str(root), **slow}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        eventually(lambda: (root / "locks" / "asleep.budget").exists())
+        process.send_signal(signal.SIGINT)
+        _, said_last = process.communicate()
+    assert process.returncode == 1
+    assert "nightshift: stopped." in said_last
+    assert "Traceback" not in said_last

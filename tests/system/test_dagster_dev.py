@@ -6,10 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from pipelines.command.truth import differences, expected_sessions
 from pipelines.dirty_runs import RANGE_END, RANGE_START
 from tests.system.conftest import NEUTRAL, new_home, session_rows
-from tests.system.worlds import KEY, control, sandbox
+from tests.system.worlds import KEY, control, eventually, sandbox
 
 DAILY_ASSETS = [
     ["raw", "sessions"],
@@ -85,15 +84,6 @@ class Ui:
     def _ended(self, query: str, id: str, ends: tuple[str, ...]) -> str | None:
         status = self.ask(query, id=id)["status"]
         return status if status in ends else None
-
-
-def eventually(look: Callable[[], Any], at_most_s: float = 180) -> Any:
-    """Look until there is something: the daemon works at its own pace."""
-    until = time.monotonic() + at_most_s
-    while not (found := look()):
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.5)
-    return found
 
 
 @pytest.fixture

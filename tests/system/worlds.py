@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -34,3 +35,12 @@ def control(base_url: str, path: str, body: dict[str, Any] | None = None) -> Any
     with urllib.request.urlopen(f"{base_url}/_control/{path}", data=data, timeout=60) as answer:  # noqa: S310
         content: bytes = answer.read()
     return json.loads(content) if path != "users.csv" else content.decode()
+
+
+def eventually(look: Callable[[], Any], at_most_s: float = 180) -> Any:
+    """Look until there is something: the daemon works at its own pace."""
+    until = time.monotonic() + at_most_s
+    while not (found := look()):
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.5)
+    return found
