@@ -43,6 +43,9 @@ USER_INPUTS: dict[str, tuple[str, ...]] = {
 }
 """Assets that are one object over all users."""
 
+BACKFILL_DAYS = 90
+"""Partitions a run covers at most: under the vendor's 100 rows a page and 100 days of statistics."""
+
 INPUTS = {**DAILY_INPUTS, **MONTHLY_INPUTS, **USER_INPUTS}
 
 

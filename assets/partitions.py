@@ -4,13 +4,11 @@ import warnings
 
 import dagster as dg
 
+from assets.builds import BACKFILL_DAYS
 from schemas.nights import FIRST_DAY
 
 # Dagster calls backfill policies beta on every asset that has one; we rely on them knowingly.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function", category=dg.BetaWarning)
-
-BACKFILL_DAYS = 90
-"""Days a run of a backfill covers: under the vendor's 100 rows a page and 100 days of statistics."""
 
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
 # Two ahead, because a month begins east of Greenwich while it is still the last one in UTC.

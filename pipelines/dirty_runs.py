@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 
-from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
+from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-LONGEST_RANGE = 90
 
 SLEEP_JOB = "sleep"
 AVERAGE_STATS_JOB = "average_stats"
@@ -48,9 +47,9 @@ def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
 
 
 def day_ranges(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """Cut ``first``..``last`` (inclusive) into ranges of at most ``LONGEST_RANGE`` days."""
+    """Cut ``first``..``last`` (inclusive) into ranges of at most ``BACKFILL_DAYS`` days."""
     while first <= last:
-        end = min(last, first + timedelta(days=LONGEST_RANGE - 1))
+        end = min(last, first + timedelta(days=BACKFILL_DAYS - 1))
         yield first, end
         first = end + timedelta(days=1)
 
@@ -66,7 +65,7 @@ def _of(dirty: Mapping[str, Mapping[str, str]], assets: Iterable[str]) -> dict[s
 def _ranges(job: str, partitions: Mapping[str, list[str]], after: Callable[[str], str]) -> Iterator[BuildRun]:
     group: list[str] = []
     for partition in [*sorted(partitions), ""]:
-        if group and (partition != after(group[-1]) or len(group) == LONGEST_RANGE):
+        if group and (partition != after(group[-1]) or len(group) == BACKFILL_DAYS):
             generations = [generation for member in group for generation in partitions[member]]
             yield BuildRun(job, group[0], group[-1], _mark(generations))
             group = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
@@ -71,7 +71,6 @@ class Runner:
     instance: dg.DagsterInstance
     watched: Watched
     files: int = 0
-    ranges: list[BuildRun] = field(default_factory=list)
 
     def pull(self, first: date, last: date, *, only_unpulled: bool = False) -> None:
         """Run the nightly job over inclusive UTC start dates.
@@ -82,7 +81,7 @@ class Runner:
         self._run_pull(nightly.name, first, last, tags)
 
     def backfill(self, first: date, last: date) -> None:
-        """Run the backfill job in ranges of at most ``LONGEST_RANGE`` days. Raises: as ``pull``."""
+        """Run the backfill job in ranges of at most ``BACKFILL_DAYS`` days. Raises: as ``pull``."""
         for start, end in day_ranges(first, last):
             self._run_pull(backfill.name, start, end, {})
 
@@ -99,7 +98,6 @@ class Runner:
                     self._run(run.job, run.tags)
                 except NightshiftError as error:
                     errors.append(error)  # what else is dirty does not wait for it
-            self.ranges += runs
             before = runs
         if errors:
             raise errors[0]

@@ -118,7 +118,6 @@ async def pull(
     Raises: OtherVendor; what ``stops_everything`` (what was pulled before is kept); StateUnavailable,
     DiskUnavailable.
     """
-
     users, window = _what_to_ask(home, window)
 
     async def one(user: RosterUser, known: Known) -> UserPull:

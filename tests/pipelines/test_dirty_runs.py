@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.builds import ALL_USERS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
-from pipelines.dirty_runs import LONGEST_RANGE, RANGE_END, RANGE_START, BuildRun, runs_for
+from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
+from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, runs_for
 from pipelines.jobs import JOBS
 
 Dirty = dict[str, dict[str, str]]
@@ -51,10 +51,10 @@ def test_ranges_cover_exactly_what_is_dirty(
     ranges = [covered(run, partitions) for run in runs]
     wanted = sorted({partition for marked in dirty.values() for partition in marked})
     assert [partition for members in ranges for partition in members] == wanted
-    assert all(len(members) <= LONGEST_RANGE for members in ranges)
+    assert all(len(members) <= BACKFILL_DAYS for members in ranges)
     for one, other in pairwise(ranges):
         touching = partitions.index(one[-1]) + 1 == partitions.index(other[0])
-        assert not touching or len(one) == LONGEST_RANGE
+        assert not touching or len(one) == BACKFILL_DAYS
     assert [run.tags for run in runs] == [{RANGE_START: run.first, RANGE_END: run.last} for run in runs]
 
 
