@@ -3,6 +3,7 @@
 No Dagster here, so that the command line can mark partitions dirty without loading it. What is built is in the layers.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from connectors.state.ledger import days_of, months_of, owe_average_stats
 from connectors.state.roster import RosterUser
 from schemas.asleep import ASLEEP
 from schemas.documents import AVERAGE_STATS, SESSION
+from schemas.quirks import Drift
 
 ALL_USERS = "all"
 """The one partition of assets that are not partitioned."""
@@ -54,7 +56,7 @@ class Built:
     """What building one partition of one asset came to.
 
     Documents in = rows (sessions, months, users) + quarantined + waiting + deleted; ``files`` counts objects replaced,
-    ``findings`` what the checks of the asset count.
+    ``findings`` what the checks of the asset count, ``drift`` documents by the tolerant rule that had to read them.
     """
 
     documents: int = 0
@@ -64,6 +66,7 @@ class Built:
     deleted: int = 0
     files: int = 0
     findings: dict[str, int] = field(default_factory=dict)
+    drift: Counter[Drift] = field(default_factory=Counter)
 
     @property
     def conserved(self) -> bool:
@@ -80,6 +83,7 @@ class Built:
         self.files += other.files
         for name, count in other.findings.items():
             self.findings[name] = self.findings.get(name, 0) + count
+        self.drift += other.drift
 
 
 @dataclass(slots=True)

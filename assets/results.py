@@ -3,18 +3,27 @@
 Metadata holds counts and partition keys only; never an id, a name or a value of a person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from assets.builds import BuildReport
+from connectors.home import Home
+from connectors.state.drift import note_drift
+from schemas.agreement import DIFFERS, EXACT, WITHIN_TOLERANCE
+from schemas.asleep import ASLEEP
 from schemas.tables import Table
 
 OWNERS = ["team:sleep-data"]
 ROWS_CONSERVED = "rows_conserved"
 UNIQUE_KEYS = "unique_keys"
+AS_DOCUMENTED = "as_documented"
+
+_VERDICTS = (EXACT, WITHIN_TOLERANCE, DIFFERS)
+_NOT_COMPARED = "not_compared"
+_DIFFERING = "differing_"
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -39,6 +48,53 @@ def table_checks(key: dg.AssetKey, *more: dg.AssetCheckSpec) -> list[dg.AssetChe
         dg.AssetCheckSpec(UNIQUE_KEYS, asset=key, description="No key stands twice in a partition."),
         *more,
     ]
+
+
+def warning_spec(key: dg.AssetKey, name: str, description: str) -> dg.AssetCheckSpec:
+    """A check of the vendor, not of us: when it fails it is yellow and stops nothing."""
+    return dg.AssetCheckSpec(name, asset=key, description=description)
+
+
+def drift_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check that tells each new difference from the vendor's documentation, once."""
+    return warning_spec(key, AS_DOCUMENTED, "The vendor sends what it documents; a new difference is named once.")
+
+
+def drift_result(home: Home, document: str, report: BuildReport) -> dg.AssetCheckResult:
+    """Yellow in the run that meets a difference first; from then on it is only listed. Raises: StateUnavailable."""
+    drift = report.total.drift
+    new = note_drift(home.state, ASLEEP, document, drift, home.clock())
+    return dg.AssetCheckResult(
+        check_name=AS_DOCUMENTED,
+        passed=not new,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "new": ", ".join(f"{kind} {path}" for kind, path in sorted(new)),
+            "documents_by_difference": {f"{kind} {path}": count for (kind, path), count in sorted(drift.items())},
+        },
+    )
+
+
+def agreement_findings(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Rows by how the vendor's figures agree with ours, and by each figure that differs, as findings."""
+    findings: dict[str, int] = {}
+    for row in rows:
+        verdict = row["provider_agreement"] or _NOT_COMPARED
+        for name in (verdict, *(_DIFFERING + figure for figure in row["provider_differences"] or ())):
+            findings[name] = findings.get(name, 0) + 1
+    return findings
+
+
+def agreement_result(name: str, report: BuildReport, more: Mapping[str, int] | None = None) -> dg.AssetCheckResult:
+    """How many rows agree exactly, within tolerance or not at all, and which figures differ in how many."""
+    findings = report.total.findings
+    differing = {key: count for key, count in sorted(findings.items()) if key.startswith(_DIFFERING)}
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not findings.get(DIFFERS, 0),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={**{key: findings.get(key, 0) for key in (*_VERDICTS, _NOT_COMPARED)}, **differing, **(more or {})},
+    )
 
 
 def built(report: BuildReport, checks: Iterable[dg.AssetCheckResult] = ()) -> dg.MaterializeResult:

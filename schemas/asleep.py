@@ -2,9 +2,10 @@
 
 Fields are those of the V3 session, the session list, average stats and the user. Unknown fields are ignored here and
 stay in the raw document; states, peculiarities and patterns are plain text, because new values appear without notice.
+Numbers are decoded as they come; whether they can be true is decided in ``quirks``.
 """
 
-from typing import Annotated, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,13 +15,32 @@ ASLEEP = "asleep"
 COMPLETE = "COMPLETE"
 """Session state: ended and fully analysed; the only state that reaches the lake."""
 
+STATES = frozenset({"OPEN", "CLOSED", COMPLETE})
+"""The documented states of a session: being recorded, ended and in analysis, analysed."""
+
 NO_BREATHING_STABILITY = "NO_BREATHING_STABILITY"
 """Peculiarity: the contract has no breathing analysis, every breath field is null."""
 
+PECULIARITIES = frozenset(
+    {
+        "IN_PROGRESS",
+        "NEVER_SLEPT",
+        "TOO_SHORT_FOR_ANALYSIS",
+        "TOO_LONG_FOR_ANALYSIS",
+        "TOO_MANY_DEFECTS_IN_SLEEP_STAGES",
+        NO_BREATHING_STABILITY,
+        "NO_REALTIME_POLLING",
+    }
+)
+"""The documented peculiarities; others are carried as they come."""
+
+BREATHING_PATTERNS = frozenset({"STABLE_BREATH"})
+"""The breathing patterns that were seen; others are carried as they come."""
+
 ResultT = TypeVar("ResultT")
 
-Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""A whole number that a column of the lake can hold (64 bits)."""
+Epochs = list[int | float | None]
+"""One code per 30 s. Documented are whole numbers; whatever else is a code we do not know."""
 
 
 class Envelope(msgspec.Struct, Generic[ResultT], frozen=True):
@@ -38,9 +58,9 @@ class CreatedUser(msgspec.Struct, frozen=True):
 class UserMetadata(msgspec.Struct, frozen=True):
     """Metadata of a user: height in cm, weight in kg, gender as text."""
 
-    birth_year: Whole | None = None
-    birth_month: Whole | None = None
-    birth_day: Whole | None = None
+    birth_year: float | None = None
+    birth_month: float | None = None
+    birth_day: float | None = None
     gender: str | None = None
     height: float | None = None
     weight: float | None = None
@@ -82,7 +102,10 @@ class SessionList(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """``session`` of GET /data/v3/sessions/{session_id}; stages are one value per 30 s."""
+    """``session`` of GET /data/v3/sessions/{session_id}; stages are one value per 30 s.
+
+    ``timezone`` stands for ``created_timezone`` in one documented variant.
+    """
 
     id: str
     state: str
@@ -90,33 +113,37 @@ class Session(msgspec.Struct, frozen=True):
     end_time: str | None = None
     unexpected_end_time: str | None = None
     created_timezone: str | None = None
-    sleep_stages: list[int] | None = None
-    breath_stages: list[int] | None = None
-    snoring_stages: list[int] | None = None
+    timezone: str | None = None
+    sleep_stages: Epochs | None = None
+    breath_stages: Epochs | None = None
+    snoring_stages: Epochs | None = None
 
 
 class Stat(msgspec.Struct, frozen=True):
-    """``stat`` of GET /data/v3/sessions/{session_id}: seconds, counts, fractions; times are ISO 8601 with offset."""
+    """``stat`` of GET /data/v3/sessions/{session_id}: seconds, counts, fractions; times are ISO 8601 with offset.
+
+    ``sleep_cycle`` is the mean length in seconds, in one documented variant the cycles themselves.
+    """
 
     sleep_time: str | None = None
     wake_time: str | None = None
     sleep_index: float | None = None
-    sleep_latency: Whole | None = None
-    wakeup_latency: Whole | None = None
-    light_latency: Whole | None = None
-    deep_latency: Whole | None = None
-    rem_latency: Whole | None = None
-    time_in_bed: Whole | None = None
-    time_in_sleep_period: Whole | None = None
-    time_in_sleep: Whole | None = None
-    time_in_wake: Whole | None = None
-    time_in_light: Whole | None = None
-    time_in_deep: Whole | None = None
-    time_in_rem: Whole | None = None
-    time_in_stable_breath: Whole | None = None
-    time_in_unstable_breath: Whole | None = None
-    time_in_snoring: Whole | None = None
-    time_in_no_snoring: Whole | None = None
+    sleep_latency: float | None = None
+    wakeup_latency: float | None = None
+    light_latency: float | None = None
+    deep_latency: float | None = None
+    rem_latency: float | None = None
+    time_in_bed: float | None = None
+    time_in_sleep_period: float | None = None
+    time_in_sleep: float | None = None
+    time_in_wake: float | None = None
+    time_in_light: float | None = None
+    time_in_deep: float | None = None
+    time_in_rem: float | None = None
+    time_in_stable_breath: float | None = None
+    time_in_unstable_breath: float | None = None
+    time_in_snoring: float | None = None
+    time_in_no_snoring: float | None = None
     sleep_efficiency: float | None = None
     sleep_ratio: float | None = None
     wake_ratio: float | None = None
@@ -129,13 +156,13 @@ class Stat(msgspec.Struct, frozen=True):
     no_snoring_ratio: float | None = None
     breathing_index: float | None = None
     breathing_pattern: str | None = None
-    waso_count: Whole | None = None
-    longest_waso: Whole | None = None
-    sleep_cycle_count: Whole | None = None
-    sleep_cycle: float | None = None
+    waso_count: float | None = None
+    longest_waso: float | None = None
+    sleep_cycle_count: float | None = None
+    sleep_cycle: float | list[dict[str, Any]] | None = None
     sleep_cycle_time: list[str] | None = None
-    unstable_breath_count: Whole | None = None
-    snoring_count: Whole | None = None
+    unstable_breath_count: float | None = None
+    snoring_count: float | None = None
 
 
 class SessionDetail(msgspec.Struct, frozen=True):
@@ -143,7 +170,7 @@ class SessionDetail(msgspec.Struct, frozen=True):
 
     session: Session
     timezone: str | None = None
-    peculiarities: list[str] = msgspec.field(default_factory=list)
+    peculiarities: list[str] | None = None
     missing_data_ratio: float | None = None
     stat: Stat | None = None
 
@@ -180,7 +207,7 @@ class AverageStat(msgspec.Struct, frozen=True):
     waso_count: float | None = None
     longest_waso: float | None = None
     sleep_cycle_count: float | None = None
-    sleep_cycle: float | None = None
+    sleep_cycle: float | list[dict[str, Any]] | None = None
     unstable_breath_count: float | None = None
     snoring_count: float | None = None
 
@@ -196,7 +223,7 @@ class AverageStats(msgspec.Struct, frozen=True):
     """Result of GET /data/v1/users/{user_id}/average-stats; ``average_stats`` is null without a slept session."""
 
     period: Period
-    peculiarities: list[str] = msgspec.field(default_factory=list)
+    peculiarities: list[str] | None = None
     average_stats: AverageStat | None = None
     never_slept_sessions: list[ListedSession] | None = None
     slept_sessions: list[ListedSession] | None = None

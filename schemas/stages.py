@@ -33,8 +33,14 @@ FOUR_STAGE = "4-stage"
 TWO_STAGE = "2-stage"
 NO_STAGES = "none"
 
-_ASLEEP_FOUR_STAGE = {-1: UNKNOWN, 0: WAKE, 1: LIGHT, 2: DEEP, 3: REM}
-_ASLEEP_TWO_STAGE = {-1: UNKNOWN, 0: WAKE, 1: ASLEEP}
+ASLEEP_STAGE_CODES = frozenset({-1, 0, 1, 2, 3})
+"""The documented codes of ``sleep_stages``."""
+
+ASLEEP_BINARY_CODES = frozenset({-1, 0, 1})
+"""The documented codes of ``breath_stages`` and ``snoring_stages``, and the one for no data."""
+
+_ASLEEP_FOUR_STAGE: dict[float | None, int] = {-1: UNKNOWN, 0: WAKE, 1: LIGHT, 2: DEEP, 3: REM}
+_ASLEEP_TWO_STAGE: dict[float | None, int] = {-1: UNKNOWN, 0: WAKE, 1: ASLEEP}
 
 
 class StageInterval(NamedTuple):
@@ -45,7 +51,7 @@ class StageInterval(NamedTuple):
     epochs: int
 
 
-def from_asleep_codes(codes: Sequence[int], has_stages: str) -> list[int]:
+def from_asleep_codes(codes: Sequence[float | None], has_stages: str) -> list[int]:
     """Translate Asleep's ``sleep_stages`` (asleep API, GET session) to lake codes; an unknown code becomes -1."""
     table = _ASLEEP_TWO_STAGE if has_stages == TWO_STAGE else _ASLEEP_FOUR_STAGE
     return [table.get(code, UNKNOWN) for code in codes]

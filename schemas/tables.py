@@ -59,6 +59,17 @@ def _average_column(metric: Metric) -> "pa.Field[Any]":
     return _column(metric.name, pa.float64(), f"{how} {metric.description}", metric.unit)
 
 
+def _agreement(compared_with: str) -> "list[pa.Field[Any]]":
+    return [
+        _column(
+            "provider_agreement",
+            pa.string(),
+            f"exact, within_tolerance or differs: the vendor's figures against {compared_with}.",
+        ),
+        _column("provider_differences", pa.list_(pa.string()), "The figures that differ, by column name."),
+    ]
+
+
 _ORG = _column("org_id", pa.string(), "Label of the organisation in the roster.", required=True)
 _SOURCE = _column("source", pa.string(), "Where the data comes from: asleep.", required=True)
 _USER = _column("user_id", pa.string(), "The user's id at the source.", required=True)
@@ -103,6 +114,7 @@ SLEEP_SESSIONS = Table(
             _column("content_hash", pa.string(), "SHA-256 of the canonical content (no transport).", required=True),
             _column("fetched_at", UTC_TIME, "When this version was first fetched.", required=True),
             *(_metric_column(metric) for metric in METRICS),
+            *_agreement("the figures counted from the hypnogram; null without stages or figures"),
         ]
     ),
 )
@@ -170,6 +182,7 @@ AVERAGE_STATS = Table(
             _column("slept_sessions", pa.int64(), "Sessions with sleep that the averages are over.", "count"),
             _column("never_slept_sessions", pa.int64(), "Sessions without sleep, left out of the averages.", "count"),
             _column("slept_session_ids", pa.list_(pa.string()), "The sessions that the averages are over."),
+            *_agreement("the averages over our rows of these sessions; null when there is nothing to compare"),
         ]
     ),
 )

@@ -1,44 +1,50 @@
-"""From a raw document to a typed, checked record of the lake; what cannot be used is refused with a reason.
+"""From a session document to its row in the lake: times, local dates, figures, stages in our codes.
 
-Nothing is read or written here, and nothing is guessed: a document either becomes a record or a ``Refused`` that names
-the field and the rule. Tables are made from the records by the assets beside this file.
+Nothing is read or written here. Figures that cannot be true become null and are noted, times that cannot be read refuse
+the document; the rules are those of ``schemas.quirks``.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
-from typing import Any, Generic, TypeVar
+from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
-from connectors.lake.raw import CurrentDocument
-from schemas.asleep import COMPLETE, AverageStats, Envelope, ListedSession, SessionDetail, User
-from schemas.metrics import AVERAGED_METRICS, METRICS
+from assets.lake.decoding import Decoded, Refused, instant, optional_instant
+from schemas.agreement import Agreement, night_agreement
+from schemas.asleep import BREATHING_PATTERNS, PECULIARITIES, SessionDetail
+from schemas.hypnogram_statistics import hypnogram_statistics
+from schemas.metrics import METRICS, Metric
 from schemas.nights import is_iana_zone, local_date, night_of, utc_date
-from schemas.stages import FOUR_STAGE, NO_STAGES, TWO_STAGE, from_asleep_codes
-
-ResultT = TypeVar("ResultT")
+from schemas.quirks import (
+    CLOCK_TIME_FOR_INSTANT,
+    EFFICIENCY_IN_PERCENT,
+    HIGHEST,
+    UNKNOWN_CODE,
+    ZONE_INSIDE_SESSION,
+    Notes,
+    efficiency_fraction,
+    latencies_from_onset,
+    mean_cycle,
+    possible,
+    whole_number,
+    whole_seconds,
+)
+from schemas.stages import (
+    ASLEEP_BINARY_CODES,
+    ASLEEP_STAGE_CODES,
+    FOUR_STAGE,
+    NO_STAGES,
+    TWO_STAGE,
+    UNKNOWN,
+    from_asleep_codes,
+)
 
 _CLOCK_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
-
-
-class Refused(Exception):
-    """A document that cannot be normalised: a fixed word, the JSON path of the field, one sentence without values."""
-
-    def __init__(self, reason: str, path: str, explanation: str) -> None:
-        super().__init__(explanation)
-        self.reason = reason
-        self.path = path
-        self.explanation = explanation
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded(Generic[ResultT]):
-    """A raw document with its typed content."""
-
-    current: CurrentDocument
-    content: ResultT
+_SESSION = "$.result.session"
+_STAT = "$.result.stat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +55,39 @@ class SleepSession:
     sleep_stages: list[int] | None
     breath_stages: list[int] | None
     snoring_stages: list[int] | None
+    unknown_epochs: int
 
 
-def decode_session(current: CurrentDocument) -> Decoded[SessionDetail]:
-    """Type a session document. Raises: Refused."""
-    return Decoded(current, _decode(current, SessionDetail))
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    """The arrays of a session in lake codes, and which plan they are of."""
 
-
-def decode_average_stats(current: CurrentDocument) -> Decoded[AverageStats]:
-    """Type an average-stats document. Raises: Refused."""
-    return Decoded(current, _decode(current, AverageStats))
-
-
-def decode_user(current: CurrentDocument) -> Decoded[User]:
-    """Type a user document. Raises: Refused."""
-    return Decoded(current, _decode(current, User))
-
-
-def is_complete(decoded: Decoded[SessionDetail]) -> bool:
-    """Whether the vendor has ended and analysed the session."""
-    return decoded.content.session.state == COMPLETE
+    has_stages: str
+    sleep: list[int] | None
+    breath: list[int] | None
+    snoring: list[int] | None
 
 
 def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone: str) -> SleepSession:
     """Make the lake's record of a complete session; ``roster_zone`` is used when the phone's zone is unusable.
 
-    Raises: Refused.
+    What a tolerant rule had to read is added to ``decoded.notes``. Raises: Refused.
     """
-    detail, document = decoded.content, decoded.current.document
+    detail, document, notes = decoded.content, decoded.current.document, decoded.notes
     session, stat = detail.session, detail.stat
-    start = _instant(session.start_time, "$.result.session.start_time")
-    end = _instant(session.end_time, "$.result.session.end_time")
+    start = instant(session.start_time, f"{_SESSION}.start_time")
+    end = instant(session.end_time, f"{_SESSION}.end_time")
     _check_identity(session.id, document.document_id)
     _check_order(start, end, document.date)
-    onset = _moment(stat.sleep_time if stat else None, "$.result.stat.sleep_time")
-    final_wake = _moment(stat.wake_time if stat else None, "$.result.stat.wake_time")
-    zone = session.created_timezone if is_iana_zone(session.created_timezone or "") else roster_zone
-    has_stages = _has_stages(detail)
-    metrics = _metrics(detail)
+    onset = _moment(stat.sleep_time if stat else None, f"{_STAT}.sleep_time", notes)
+    final_wake = _moment(stat.wake_time if stat else None, f"{_STAT}.wake_time", notes)
+    phone_zone = _phone_zone(detail, notes)
+    zone = phone_zone if is_iana_zone(phone_zone or "") else roster_zone
+    stages = _stages(detail, notes)
+    metrics = _metrics(detail, notes)
     if metrics["total_sleep_time_s"] == 0:
         onset = final_wake = None
+    agreement, unknown_epochs = _compared(metrics, stages)
     row = {
         "org_id": org_id,
         "source": document.source,
@@ -98,173 +97,139 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
         "end_time": end,
         "sleep_onset": onset,
         "final_wake": final_wake,
-        "unexpected_end_time": _optional_instant(session.unexpected_end_time, "$.result.session.unexpected_end_time"),
-        "created_timezone": session.created_timezone,
+        "unexpected_end_time": optional_instant(session.unexpected_end_time, f"{_SESSION}.unexpected_end_time"),
+        "created_timezone": phone_zone,
         "timezone": zone,
         "night_of": night_of(start, str(zone)),
         "wake_date": local_date(final_wake or end, str(zone)),
-        "peculiarities": detail.peculiarities,
-        "missing_data_ratio": detail.missing_data_ratio,
-        "has_stages": has_stages,
+        "peculiarities": _known_words(detail.peculiarities or [], PECULIARITIES, "$.result.peculiarities", notes),
+        "missing_data_ratio": possible(
+            detail.missing_data_ratio, HIGHEST["fraction"], "$.result.missing_data_ratio", notes
+        ),
+        "has_stages": stages.has_stages,
         "revision": decoded.current.revision,
         "content_hash": document.content_hash,
         "fetched_at": decoded.current.fetched_at,
         **metrics,
+        "provider_agreement": agreement.verdict if agreement else None,
+        "provider_differences": agreement.differing if agreement else None,
     }
-    return SleepSession(
-        row,
+    return SleepSession(row, stages.sleep, stages.breath, stages.snoring, unknown_epochs)
+
+
+def share(part_s: float | None, whole_s: float | None) -> float | None:
+    """A part of a whole, null when either is unknown or the whole is nothing."""
+    return part_s / whole_s if part_s is not None and whole_s else None
+
+
+def with_efficiencies(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics with both efficiencies computed from seconds, whatever scale the vendor's own are in."""
+    asleep_s = metrics["total_sleep_time_s"]
+    metrics["sleep_efficiency"] = share(asleep_s, metrics["time_in_bed_s"])
+    metrics["sleep_maintenance_efficiency"] = share(asleep_s, metrics["sleep_period_s"])
+    return metrics
+
+
+def _check_identity(session_id: str, asked_for: str) -> None:
+    if session_id != asked_for:
+        raise Refused("other_session", f"{_SESSION}.id", "The document is of another session than asked for.")
+
+
+def _check_order(start: datetime, end: datetime, partition: date) -> None:
+    if end < start:
+        raise Refused("times_reversed", f"{_SESSION}.end_time", "The session ends before it starts.")
+    if utc_date(start) != partition:
+        raise Refused(
+            "start_moved",
+            f"{_SESSION}.start_time",
+            "The session starts on another UTC date than the one it was listed under.",
+        )
+
+
+def _moment(text: str | None, path: str, notes: Notes) -> datetime | None:
+    if text and _CLOCK_TIME.fullmatch(text):
+        notes.add(CLOCK_TIME_FOR_INSTANT, path)
+        return None
+    return optional_instant(text, path)
+
+
+def _phone_zone(detail: SessionDetail, notes: Notes) -> str | None:
+    session = detail.session
+    if session.created_timezone is None and session.timezone is not None:
+        notes.add(ZONE_INSIDE_SESSION, f"{_SESSION}.timezone")
+        return session.timezone
+    return session.created_timezone
+
+
+def _known_words(words: list[str], known: frozenset[str], path: str, notes: Notes) -> list[str]:
+    if not known.issuperset(words):
+        notes.add(UNKNOWN_CODE, path)
+    return words
+
+
+def _stages(detail: SessionDetail, notes: Notes) -> _Stages:
+    session, has_stages = detail.session, _has_stages(detail)
+    for name, known in (
+        ("sleep_stages", ASLEEP_STAGE_CODES),
+        ("breath_stages", ASLEEP_BINARY_CODES),
+        ("snoring_stages", ASLEEP_BINARY_CODES),
+    ):
+        if not known.issuperset(getattr(session, name) or ()):
+            notes.add(UNKNOWN_CODE, f"{_SESSION}.{name}")
+    return _Stages(
+        has_stages,
         from_asleep_codes(session.sleep_stages, has_stages) if session.sleep_stages else None,
         _binary_codes(session.breath_stages),
         _binary_codes(session.snoring_stages),
     )
 
 
-def normalise_average_stats(decoded: Decoded[AverageStats], org_id: str, roster_zone: str) -> dict[str, Any]:
-    """Make the row of ``average_stats``; averages are null when no session had sleep.
-
-    Raises: Refused.
-    """
-    stats, document = decoded.content, decoded.current.document
-    averages = msgspec.to_builtins(stats.average_stats) if stats.average_stats else {}
-    zone = stats.period.timezone if is_iana_zone(stats.period.timezone or "") else roster_zone
-    metrics = {metric.name: _number(averages.get(metric.asleep_field or "")) for metric in AVERAGED_METRICS}
-    return {
-        "org_id": org_id,
-        "source": document.source,
-        "user_id": document.user_id,
-        "period_start": _period_start(stats, document.date),
-        "period_end": _day(stats.period.end_date, "$.result.period.end_date"),
-        "timezone": zone,
-        "bedtime": _clock(averages.get("start_time"), "$.result.average_stats.start_time"),
-        "sleep_onset": _clock(averages.get("sleep_time"), "$.result.average_stats.sleep_time"),
-        "final_wake": _clock(averages.get("wake_time"), "$.result.average_stats.wake_time"),
-        "out_of_bed": _clock(averages.get("end_time"), "$.result.average_stats.end_time"),
-        **_with_ratios(metrics),
-        "slept_sessions": _count(stats.slept_sessions),
-        "never_slept_sessions": _count(stats.never_slept_sessions),
-        "slept_session_ids": _ids(stats.slept_sessions),
-    }
-
-
-def _decode(current: CurrentDocument, kind: type[ResultT]) -> ResultT:
-    try:
-        return msgspec.json.decode(current.document.body, type=Envelope[kind]).result  # type: ignore[valid-type]
-    except msgspec.ValidationError as error:
-        # msgspec names types and the path, never the value.
-        rule, _, path = str(error).partition(" - at `")
-        raise Refused("wrong_shape", path.rstrip("`") or "$", rule + ".") from None
-    except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested without end
-        raise Refused("not_json", "$", "The document is not valid JSON.") from None
-
-
-def _check_identity(session_id: str, asked_for: str) -> None:
-    if session_id != asked_for:
-        raise Refused("other_session", "$.result.session.id", "The document is of another session than asked for.")
-
-
-def _check_order(start: datetime, end: datetime, partition: date) -> None:
-    if end < start:
-        raise Refused("times_reversed", "$.result.session.end_time", "The session ends before it starts.")
-    if utc_date(start) != partition:
-        raise Refused(
-            "start_moved",
-            "$.result.session.start_time",
-            "The session starts on another UTC date than the one it was listed under.",
-        )
-
-
-def _instant(text: str | None, path: str) -> datetime:
-    instant = _optional_instant(text, path)
-    if instant is None:
-        raise Refused("time_missing", path, "A complete session must have this time.")
-    return instant
-
-
-def _optional_instant(text: str | None, path: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused("bad_time", path, "Not an ISO 8601 time.") from None
-    if instant.tzinfo is None:
-        raise Refused("time_without_offset", path, "The time has no UTC offset.")
-    if instant.year in (MINYEAR, MAXYEAR):
-        raise Refused("bad_time", path, "Not a time that has a date in every zone.")
-    return instant.astimezone(UTC)
-
-
-def _moment(text: str | None, path: str) -> datetime | None:
-    # An old variant sends a bare clock time here, and it is not known what it means.
-    return None if text and _CLOCK_TIME.fullmatch(text) else _optional_instant(text, path)
-
-
-def _period_start(stats: AverageStats, month: date) -> date:
-    start = _day(stats.period.start_date, "$.result.period.start_date")
-    if start != month:
-        raise Refused(
-            "period_moved", "$.result.period.start_date", "The averages are of another period than was asked for."
-        )
-    return start
-
-
-def _count(sessions: Sequence[ListedSession] | None) -> int | None:
-    return len(sessions) if sessions is not None else None
-
-
-def _ids(sessions: Sequence[ListedSession] | None) -> list[str | None] | None:
-    return [listed.id or listed.session_id for listed in sessions] if sessions is not None else None
-
-
-def _day(text: str, path: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Refused("bad_date", path, "Not a date like 2026-11-22.") from None
-
-
-def _clock(text: str | None, path: str) -> time | None:
-    if text is None:
-        return None
-    try:
-        clock = time.fromisoformat(text)
-    except ValueError:
-        clock = None
-    if clock is None or clock.tzinfo is not None:
-        raise Refused("bad_clock_time", path, "Not a clock time like 23:15:00.")
-    return clock
-
-
 def _has_stages(detail: SessionDetail) -> str:
+    """Which plan it is: only one with four stages has deep or REM epochs, or a total of light sleep."""
     stages, stat = detail.session.sleep_stages, detail.stat
     if not stages:
         return NO_STAGES
     if any(stage in (2, 3) for stage in stages):
         return FOUR_STAGE
-    if stat is not None and stat.time_in_light is not None:
-        return FOUR_STAGE
+    if stat is not None:
+        return TWO_STAGE if stat.time_in_light is None else FOUR_STAGE
     return TWO_STAGE if 1 in stages else FOUR_STAGE
 
 
-def _metrics(detail: SessionDetail) -> dict[str, Any]:
-    stat = msgspec.to_builtins(detail.stat) if detail.stat else {}
-    return _with_ratios({metric.name: stat.get(metric.asleep_field or "") for metric in METRICS})
+def _binary_codes(codes: Sequence[float | None] | None) -> list[int] | None:
+    return [int(code) if code in (0, 1) and code is not None else UNKNOWN for code in codes] if codes else None
 
 
-def _with_ratios(metrics: dict[str, Any]) -> dict[str, Any]:
-    asleep_s = metrics["total_sleep_time_s"]
-    metrics["sleep_efficiency"] = _share(asleep_s, metrics["time_in_bed_s"])
-    metrics["sleep_maintenance_efficiency"] = _share(asleep_s, metrics["sleep_period_s"])
-    return metrics
+def _metrics(detail: SessionDetail, notes: Notes) -> dict[str, Any]:
+    stat: dict[str, Any] = msgspec.to_builtins(detail.stat) if detail.stat else {}
+    cycle_path = f"{_STAT}.sleep_cycle"
+    stat["sleep_cycle"], stat["sleep_cycle_count"] = mean_cycle(
+        stat.get("sleep_cycle"), stat.get("sleep_cycle_count"), cycle_path, notes
+    )
+    latencies = {name: stat.get(name) for name in ("light_latency", "deep_latency", "rem_latency")}
+    stat |= latencies_from_onset(latencies, stat.get("sleep_latency"), f"{_STAT}.light_latency", notes)
+    efficiency = stat.get("sleep_efficiency")
+    if efficiency is not None and efficiency_fraction(efficiency) != efficiency:
+        notes.add(EFFICIENCY_IN_PERCENT, f"{_STAT}.sleep_efficiency")
+    return with_efficiencies({metric.name: _figure(metric, stat, notes) for metric in METRICS})
 
 
-def _share(part_s: float | None, whole_s: float | None) -> float | None:
-    return part_s / whole_s if part_s is not None and whole_s else None
+def _figure(metric: Metric, stat: dict[str, Any], notes: Notes) -> Any:
+    value, path = stat.get(metric.asleep_field or ""), f"{_STAT}.{metric.asleep_field}"
+    if metric.kind == "text":
+        return _known_words([value], BREATHING_PATTERNS, path, notes)[0] if value is not None else None
+    if metric.kind == "decimal":
+        return possible(value, HIGHEST[metric.unit], path, notes)
+    if metric.unit == "s":
+        return whole_seconds(value, path, notes)
+    return whole_number(value, HIGHEST[metric.unit], path, notes)
 
 
-def _number(value: float | None) -> float | None:
-    return float(value) if value is not None else None
-
-
-def _binary_codes(codes: Sequence[int] | None) -> list[int] | None:
-    return [code if code in (0, 1) else -1 for code in codes] if codes else None
+def _compared(metrics: dict[str, Any], stages: _Stages) -> tuple[Agreement | None, int]:
+    """How the figures agree with the stages, and of how many epochs the stage is unknown."""
+    if stages.sleep is None:
+        return None, 0
+    counted = hypnogram_statistics(
+        stages.sleep, two_stage=stages.has_stages == TWO_STAGE, snoring=stages.snoring, breath=stages.breath
+    )
+    return night_agreement(metrics, counted), counted.unknown_epochs

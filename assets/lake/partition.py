@@ -3,22 +3,16 @@
 The tables of one date share this reading, so that they always agree on which sessions exist.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from assets.builds import Built
-from assets.lake.normalise import (
-    Decoded,
-    Refused,
-    SleepSession,
-    decode_average_stats,
-    decode_session,
-    is_complete,
-    normalise_average_stats,
-    normalise_session,
-)
+from assets.lake.decoding import Decoded, Refused, decode_average_stats, decode_session, is_complete
+from assets.lake.normalise import SleepSession, normalise_session
+from assets.lake.normalise_averages import normalise_average_stats
 from assets.results import doubled_keys
 from connectors.home import Home
 from connectors.lake.raw import CurrentDocument
@@ -26,6 +20,7 @@ from connectors.state.quarantine import Quarantined, replace_quarantined
 from connectors.state.roster import RosterUser, list_users
 from schemas.asleep import ASLEEP, SessionDetail
 from schemas.documents import AVERAGE_STATS, SESSION
+from schemas.quirks import Drift
 from schemas.tables import Table
 
 
@@ -39,6 +34,7 @@ class SessionPartition:
     refused: list[tuple[CurrentDocument, Refused]] = field(default_factory=list)
     waiting: int = 0
     deleted: int = 0
+    drift: Counter[Drift] = field(default_factory=Counter)
 
 
 def read_sessions(home: Home, day: date) -> SessionPartition:
@@ -51,17 +47,21 @@ def read_sessions(home: Home, day: date) -> SessionPartition:
             found.deleted += 1
             continue
         try:
-            decoded = decode_session(current)
-            if not is_complete(decoded):
-                found.waiting += 1
-                continue
-            session = _normalised(decoded, roster)
+            _sort_in(found, decode_session(current), roster)
         except Refused as refused:
             found.refused.append((current, refused))
-        else:
-            found.sessions.append(session)
-            found.details.append(decoded.content)
     return found
+
+
+def _sort_in(found: SessionPartition, decoded: Decoded[SessionDetail], roster: dict[str, RosterUser]) -> None:
+    try:
+        if not is_complete(decoded):
+            found.waiting += 1
+            return
+        found.sessions.append(_normalised(decoded, roster))
+        found.details.append(decoded.content)
+    finally:
+        found.drift.update(decoded.notes.drift)
 
 
 def build_session_table(
@@ -81,21 +81,34 @@ def build_session_table(
         deleted=found.deleted,
         files=int(home.lake.replace(table, f"date={partition}", table_rows)),
         findings=doubled_keys(table, table_rows),
+        drift=found.drift,
     )
     return built, found
 
 
-def read_average_stats(home: Home, month: date) -> tuple[list[dict[str, Any]], list[tuple[CurrentDocument, Refused]]]:
-    """The rows of a month's statistics, and what was refused."""
+@dataclass(slots=True)
+class AveragesPartition:
+    """A month's statistics as raw has them now: rows by user, what was refused, what needed a tolerant rule."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[tuple[CurrentDocument, Refused]] = field(default_factory=list)
+    drift: Counter[Drift] = field(default_factory=Counter)
+
+
+def read_average_stats(home: Home, month: date) -> AveragesPartition:
+    """Every user's statistics of a month (its first day): normalised or refused."""
     roster = roster_of(home)
-    rows, refused_documents = [], []
+    found = AveragesPartition()
     for current in home.raw.current(ASLEEP, AVERAGE_STATS, month):
         org_id, zone = _label(current, roster)
         try:
-            rows.append(normalise_average_stats(decode_average_stats(current), org_id, zone))
+            decoded = decode_average_stats(current)
+            found.rows.append(normalise_average_stats(decoded, org_id, zone))
         except Refused as refused:
-            refused_documents.append((current, refused))
-    return rows, refused_documents
+            found.refused.append((current, refused))
+        else:
+            found.drift.update(decoded.notes.drift)
+    return found
 
 
 def quarantine(home: Home, asset: str, partition: str, found: Iterable[tuple[CurrentDocument, Refused]]) -> None:

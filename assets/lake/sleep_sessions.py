@@ -1,28 +1,75 @@
 """``sleep_sessions``: one row a complete session, with its times, dates and metrics."""
 
+from datetime import date, timedelta
+
 import dagster as dg
 
-from assets.builds import Built, build_partitions
-from assets.lake.partition import build_session_table, quarantine
+from assets.builds import BuildReport, Built, build_partitions, mark_months_dirty
+from assets.lake.partition import SessionPartition, build_session_table, quarantine
 from assets.partitions import BACKFILL, DAILY
-from assets.results import OWNERS, built, table_check_results, table_checks, table_metadata
+from assets.results import (
+    OWNERS,
+    agreement_findings,
+    agreement_result,
+    built,
+    drift_result,
+    drift_spec,
+    table_check_results,
+    table_checks,
+    table_metadata,
+    warning_spec,
+)
 from connectors.home import Home
+from schemas.documents import SESSION
 from schemas.identities import IDENTITIES, violations
+from schemas.nights import FIRST_DAY
 from schemas.tables import SLEEP_SESSIONS
 
 NAME = "sleep_sessions"
 KEY = dg.AssetKey(["lake", NAME])
-IDENTITIES_HOLD = "identities_hold"
+PROVIDER_AGREES = "provider_agrees"
+UNKNOWN_EPOCHS = "unknown_epochs"
+EPOCHS = "epochs"
 
 
 def build_sleep_sessions(home: Home, partition: str) -> Built:
-    """Build one UTC date; counts the identities that the vendor's own figures violate."""
+    """Build one UTC date; counts violated identities, and how the vendor's figures agree with the hypnograms."""
     result, found = build_session_table(home, SLEEP_SESSIONS, partition, lambda session: [session.row])
     quarantine(home, NAME, partition, found.refused)
+    result.findings |= _findings(found)
+    if found.documents:
+        _have_averages_compared_again(home, partition)
+    return result
+
+
+def _findings(found: SessionPartition) -> dict[str, int]:
+    findings = agreement_findings(session.row for session in found.sessions)
+    findings[UNKNOWN_EPOCHS] = sum(session.unknown_epochs for session in found.sessions)
+    findings[EPOCHS] = sum(len(session.sleep_stages or ()) for session in found.sessions)
     for detail in found.details:
         for violation in violations(detail):
-            result.findings[violation] = result.findings.get(violation, 0) + 1
-    return result
+            findings[violation] = findings.get(violation, 0) + 1
+    return findings
+
+
+def _have_averages_compared_again(home: Home, partition: str) -> None:
+    """The averages are compared with these rows; of which month a night is in its zone, its neighbours tell."""
+    day = date.fromisoformat(partition)
+    days = (max(FIRST_DAY, day - timedelta(days=1)), day, day + timedelta(days=1))
+    with home.state.write() as connection:
+        mark_months_dirty(connection, {f"{neighbour:%Y-%m}" for neighbour in days})
+
+
+def _identity_results(report: BuildReport) -> list[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(
+            check_name=identity.name,
+            passed=not (violated := report.total.findings.get(identity.name, 0)),
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"sessions": report.total.rows, "sessions_violating": violated},
+        )
+        for identity in IDENTITIES
+    ]
 
 
 @dg.asset(
@@ -36,19 +83,25 @@ def build_sleep_sessions(home: Home, partition: str) -> Built:
     metadata=table_metadata(SLEEP_SESSIONS),
     check_specs=table_checks(
         KEY,
-        dg.AssetCheckSpec(
-            IDENTITIES_HOLD, asset=KEY, description="The vendor's own figures of a session agree with one another."
+        drift_spec(KEY),
+        warning_spec(KEY, PROVIDER_AGREES, "The vendor's figures of a night agree with its hypnogram."),
+        *(
+            warning_spec(KEY, i.name, f"Identity {i.number} of the vendor's own figures ({i.kind}): {i.says}")
+            for i in IDENTITIES
         ),
     ),
 )
 def sleep_sessions(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.MaterializeResult:
     """One row a complete session: times in UTC, local dates, metrics in seconds, counts and fractions."""
     report = build_partitions(home, NAME, context.partition_keys, lambda day: build_sleep_sessions(home, day))
-    violated = {i.name: n for i in IDENTITIES if (n := report.total.findings.get(i.name, 0))}
-    agreement = dg.AssetCheckResult(
-        check_name=IDENTITIES_HOLD,
-        passed=not violated,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"sessions": report.total.rows, "violations": sum(violated.values()), **violated},
+    findings = report.total.findings
+    unknown = {name: findings.get(name, 0) for name in (UNKNOWN_EPOCHS, EPOCHS)}
+    return built(
+        report,
+        [
+            *table_check_results(report),
+            drift_result(home, SESSION, report),
+            agreement_result(PROVIDER_AGREES, report, unknown),
+            *_identity_results(report),
+        ],
     )
-    return built(report, [*table_check_results(report), agreement])

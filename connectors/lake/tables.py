@@ -33,12 +33,12 @@ class LakeStore:
         failpoint("lake.replaced")
         return changed
 
-    def read(self, table: Table, partition: str) -> pa.Table:
-        """The rows of a partition; an empty table if it has no file."""
+    def read(self, table: Table, partition: str, columns: list[str] | None = None) -> pa.Table:
+        """The rows of a partition, all columns unless told; an empty table if it has no file."""
         path = self.path(table, partition)
         if not path.exists():
-            return table.schema.empty_table()
-        return pq.ParquetFile(path).read()
+            return table.schema.empty_table().select(columns or table.schema.names)
+        return pq.ParquetFile(path).read(columns=columns)
 
 
 def _encode(table: Table, rows: list[dict[str, object]]) -> bytes:

@@ -111,3 +111,13 @@ quarantine = Table(
     Column("explanation", Text, nullable=False),
     Column("first_seen_at", UtcTime, nullable=False),
 )
+
+vendor_drift = Table(
+    "vendor_drift",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("document", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("first_seen_at", UtcTime, nullable=False),
+)

@@ -146,7 +146,24 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
             )
             connection.execute(f"CREATE TABLE {table.name} ({columns})")
             _comment(connection, table)
+        else:
+            _add_columns(connection, table)
     connection.execute(_EPOCHS_VIEW)
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Columns that a newer release has; they are null until their rows are loaded again."""
+    known = {
+        name
+        for (name,) in connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table.name]
+        ).fetchall()
+    }
+    missing = [field for field in table.schema if field.name not in known]
+    for field in missing:
+        connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {field.name} {_TYPES[field.type]}")
+    if missing:
+        _comment(connection, table)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -39,7 +39,8 @@ BROKEN: list[tuple[int, dict[str, Any]]] = [
     (4, {"stat.wakeup_latency": 2250, "stat.wake_time": "2025-03-11T06:15:21+09:00"}),
     (5, {"stat.time_in_wake": 480, **NO_STAGES}),
     (6, {"stat.time_in_light": 16710, **NO_STAGES}),
-    (7, {"stat.sleep_efficiency": 88.0}),
+    (7, {"stat.sleep_efficiency": 0.5}),
+    (7, {"stat.sleep_efficiency": 50.0}),
     (8, {"stat.sleep_ratio": 0.97}),
     (9, {"stat.wake_ratio": 0.03}),
     (10, {"stat.light_ratio": 0.70, "stat.rem_ratio": 0.165, "stat.deep_ratio": 0.11}),
@@ -52,7 +53,7 @@ BROKEN: list[tuple[int, dict[str, Any]]] = [
     (15, {"stat.deep_latency": 601}),
     (15, {"stat.longest_waso": 179}),
     (16, {"session.sleep_stages": one_epoch_changed(1, 2)}),
-    *((16, {"session.sleep_stages": one_epoch_changed(code, -1)}) for code in (0, 1, 2, 3)),
+    *((16, {"session.sleep_stages": one_epoch_changed(code, 7)}) for code in (0, 1, 2, 3)),
     (17, {"stat.waso_count": 0}),
     (17, {"stat.longest_waso": 480}),
     (18, {"stat.light_latency": 30}),
@@ -110,6 +111,22 @@ def test_each_can_be_broken_alone(number: int, changes: dict[str, Any]) -> None:
     """Exactly the identity that is wrong is named."""
     names = {identity.number: identity.name for identity in IDENTITIES}
     assert violations(decoded(SESSION, changes)) == [names[number]]
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_identity_24_unknown_epochs_excuse_the_sums_over_stages(code: int) -> None:
+    """An epoch that is missing in the array is missing in a sum too; whatever else is wrong is still named."""
+    unknown = {"session.sleep_stages": one_epoch_changed(code, -1)}
+    assert violations(decoded(SESSION, unknown)) == []
+    assert violations(decoded(SESSION, {**unknown, "stat.time_in_wake": 480})) == []
+    assert violations(decoded(SESSION, {**unknown, "stat.time_in_light": 16710})) == []
+    assert violations(decoded(SESSION, {**unknown, "stat.light_latency": 30})) == ["a_stage_begins_at_onset"]
+
+
+@pytest.mark.parametrize(("percent", "violated"), [(87.69, []), (88.0, []), (89.0, ["sleep_efficiency"])])
+def test_an_efficiency_in_percent_is_compared_as_a_fraction(percent: float, violated: list[str]) -> None:
+    """The sample's is 0.8769; half a percent more is within the tolerance."""
+    assert violations(decoded(SESSION, {"stat.sleep_efficiency": percent})) == violated
 
 
 def test_several_are_named_in_their_order() -> None:

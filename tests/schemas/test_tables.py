@@ -63,6 +63,8 @@ SESSIONS = {
     "breathing_index": "double",
     "breathing_pattern": "string",
     "sleep_index": "double",
+    "provider_agreement": "string",
+    "provider_differences": "list<string>",
 }
 
 HYPNOGRAMS = {
@@ -121,6 +123,8 @@ AVERAGES = {
     "slept_sessions": "int64",
     "never_slept_sessions": "int64",
     "slept_session_ids": "list<string>",
+    "provider_agreement": "string",
+    "provider_differences": "list<string>",
 }
 
 PEOPLE = {

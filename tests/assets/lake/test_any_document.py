@@ -9,15 +9,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.lake.normalise import (
-    Refused,
-    decode_average_stats,
-    decode_session,
-    decode_user,
-    is_complete,
-    normalise_average_stats,
-    normalise_session,
-)
+from assets.lake.decoding import Refused, decode_average_stats, decode_session, decode_user, is_complete
+from assets.lake.normalise import normalise_session
+from assets.lake.normalise_averages import normalise_average_stats
 from assets.lake.sleep_hypnograms import hypnogram_rows
 from assets.lake.sleep_stage_intervals import interval_rows
 from assets.lake.users import user_row
@@ -72,6 +66,7 @@ def test_any_session_becomes_rows_or_is_refused(night: tuple[bytes, date], zone:
     intervals = fits(SLEEP_STAGE_INTERVALS, interval_rows(session))
     assert sum(row["epochs"] for row in intervals) == len(session.sleep_stages or [])
     assert set(violations(decoded.content)) <= {identity.name for identity in IDENTITIES}
+    assert not any(CANARY in path for _, path in decoded.notes.drift)
 
 
 @settings(max_examples=300, deadline=None)
@@ -93,7 +88,7 @@ def test_any_user_becomes_a_row_or_is_refused(body: bytes) -> None:
     """As with sessions."""
     assert user_hash(body)
     try:
-        user = decode_user(current(user_document(body))).content
+        user = decode_user(current(user_document(body)))
     except Refused as refused:
         tells_nothing(refused)
         return

@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from assets.lake.normalise import (
-    SleepSession,
-    decode_session,
-    is_complete,
-    normalise_session,
-)
+from assets.lake.decoding import decode_session, is_complete
+from assets.lake.normalise import SleepSession, normalise_session
 from connectors.lake.raw import RawDocument
 from schemas.metrics import METRICS
 from tests.assets.lake.documents import (
@@ -76,6 +72,8 @@ NIGHT: dict[str, Any] = {
     "breathing_index": 0.74,
     "breathing_pattern": "STABLE_BREATH",
     "sleep_index": 88.0,
+    "provider_agreement": "exact",
+    "provider_differences": [],
 }
 
 STAGE_FIGURES = ("time_in_light", "time_in_deep", "time_in_rem", "light_latency", "deep_latency", "rem_latency")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from assets.lake.normalise import decode_average_stats, decode_user, normalise_average_stats
+from assets.lake.decoding import decode_average_stats, decode_user
+from assets.lake.normalise_averages import normalise_average_stats
 from tests.assets.lake.documents import MONTH_STATS, USER_ID, current, stats_document, user_document
 from tests.schemas.samples import ABSENT, USER, changed
 
@@ -45,6 +46,8 @@ MONTH_ROW: dict[str, Any] = {
     "slept_sessions": 3,
     "never_slept_sessions": 1,
     "slept_session_ids": ["20250115223011_a1b2c", "20250116230540_d3e4f", "20250117224802_g5h6j"],
+    "provider_agreement": None,
+    "provider_differences": None,
 }
 
 

@@ -4,14 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from assets.lake.normalise import (
-    Refused,
-    decode_average_stats,
-    decode_session,
-    decode_user,
-    normalise_average_stats,
-    normalise_session,
-)
+from assets.lake.decoding import Refused, decode_average_stats, decode_session, decode_user
+from assets.lake.normalise import normalise_session
+from assets.lake.normalise_averages import normalise_average_stats
 from connectors.lake.raw import RawDocument
 from tests.assets.lake.documents import (
     DAY,
@@ -41,7 +36,6 @@ REFUSED_SESSIONS: list[tuple[RawDocument, str, str]] = [
     (changed_session({"session.sleep_stages": [0, CANARY]}), "wrong_shape", "$.result.session.sleep_stages[1]"),
     (changed_session({"session.state": ABSENT}), "wrong_shape", "$.result.session"),
     (changed_session({"stat.time_in_bed": CANARY}), "wrong_shape", "$.result.stat.time_in_bed"),
-    (changed_session({"stat.time_in_bed": 7351 * 10**30}), "wrong_shape", "$.result.stat.time_in_bed"),
     (changed_session({"stat.sleep_cycle_time": CANARY}), "wrong_shape", "$.result.stat.sleep_cycle_time"),
     (changed_session({"peculiarities": {CANARY: 1}}), "wrong_shape", "$.result.peculiarities"),
     (changed_session({"session.end_time": None}), "time_missing", "$.result.session.end_time"),
@@ -128,7 +122,6 @@ def test_refused_averages_name_the_rule_and_the_place(document: RawDocument, rea
         (b"canary-7351", "not_json", "$"),
         (changed(USER, {"result.user_id": ABSENT}), "wrong_shape", "$.result"),
         (changed(USER, {"result.metadata.birth_year": CANARY}), "wrong_shape", "$.result.metadata.birth_year"),
-        (changed(USER, {"result.metadata.birth_day": 7351 * 10**30}), "wrong_shape", "$.result.metadata.birth_day"),
         (changed(USER, {"result.to_be_deleted": CANARY}), "wrong_shape", "$.result.to_be_deleted"),
     ],
 )

@@ -85,6 +85,15 @@ def test_no_rows_is_no_file(tmp_path: Path) -> None:
     assert store.read(USERS, PARTITION).equals(USERS.schema.empty_table())
 
 
+def test_some_columns_of_a_partition(tmp_path: Path) -> None:
+    """In the order asked for, whether there is a file or not."""
+    store = LakeStore(tmp_path)
+    columns = ["timezone", "user_id"]
+    assert store.read(USERS, PARTITION, columns).schema.names == columns
+    store.replace(USERS, PARTITION, [user()])
+    assert store.read(USERS, PARTITION, columns).to_pylist() == [{name: user()[name] for name in columns}]
+
+
 @pytest.mark.parametrize("wrong", [{"user_id": None}, {"birth_year": "MCMLXXXVII"}, {"active_from": "2025-01-01"}])
 def test_a_row_that_does_not_fit_leaves_the_old_file(tmp_path: Path, wrong: dict[str, object]) -> None:
     """A missing required value or one of another type is an error, and what was there stays whole."""

@@ -354,6 +354,23 @@ def test_times_are_read_in_utc(warehouse: DuckDbWarehouse, monkeypatch: pytest.M
     ]
 
 
+def test_a_warehouse_of_an_older_release_gets_the_new_columns(warehouse: DuckDbWarehouse) -> None:
+    """In place and with their comments; rows loaded before have null in them, rows loaded now have values."""
+    warehouse.load_nights({DAY: night_tables(BEFORE_MIDNIGHT)})
+    with duckdb.connect(warehouse.path) as connection:
+        connection.execute("ALTER TABLE sleep_sessions DROP COLUMN provider_agreement")
+        connection.execute("ALTER TABLE sleep_sessions DROP COLUMN provider_differences")
+    warehouse.load_nights({NEXT_DAY: night_tables(BEFORE_MIDNIGHT + timedelta(days=1))})
+    assert ask(
+        warehouse, "SELECT provider_agreement, provider_differences FROM sleep_sessions ORDER BY start_time"
+    ) == [
+        (None, None),
+        ("exact", []),
+    ]
+    told = ask(warehouse, "SELECT comment FROM duckdb_columns() WHERE column_name = 'provider_differences'")
+    assert all(comment for (comment,) in told)
+
+
 def test_a_warehouse_does_not_show_where_it_is() -> None:
     """Its repr holds no path."""
     assert repr(DuckDbWarehouse(Path("/canary/w.duckdb"))) == "DuckDbWarehouse(…)"

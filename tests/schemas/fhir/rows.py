@@ -67,6 +67,8 @@ NIGHT: dict[str, Any] = {
     "breathing_index": 0.74,
     "breathing_pattern": "STABLE_BREATH",
     "sleep_index": 88.0,
+    "provider_agreement": "exact",
+    "provider_differences": [],
 }
 
 MONTH: dict[str, Any] = {
@@ -103,6 +105,8 @@ MONTH: dict[str, Any] = {
     "slept_sessions": 3,
     "never_slept_sessions": 1,
     "slept_session_ids": [SESSION_ID],
+    "provider_agreement": "within_tolerance",
+    "provider_differences": [],
 }
 
 USER: dict[str, Any] = {
