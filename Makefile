@@ -6,12 +6,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN_READY := .venv/.run-installed
 DEV_READY := .venv/.dev-installed
+YASA := .venv/oracles/yasa
+YASA_READY := $(YASA)/.installed
+# Its automatic staging and signal complexity need these, its statistics do not: a quarter of the weight.
+YASA_UNUSED := antropy lightgbm llvmlite numba
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help demo dev test lint types docs locks
+.PHONY: help demo dev test lint types oracles docs locks
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN_READY) ## from nothing to a night's sleep, against the sandbox, in its own home
 	@$(BIN)/nightshift demo
@@ -19,7 +23,7 @@ demo: $(RUN_READY) ## from nothing to a night's sleep, against the sandbox, in i
 dev: $(RUN_READY) ## the Dagster UI on this home (NIGHTSHIFT_HOME, default ./data)
 	@$(BIN)/nightshift dev
 
-test: $(DEV_READY) lint types ## lint, types and every test
+test: $(DEV_READY) $(YASA_READY) lint types ## lint, types and every test
 	@$(BIN)/python -m pytest
 
 lint: $(DEV_READY) ## ruff: rules and formatting
@@ -28,6 +32,8 @@ lint: $(DEV_READY) ## ruff: rules and formatting
 
 types: $(DEV_READY) ## mypy, strict
 	@$(BIN)/mypy
+
+oracles: $(YASA_READY) ## set up what the tests compare our statistics with, in an environment of its own
 
 docs: $(DEV_READY) ## write docs/tables.md again from the schemas
 	@$(BIN)/python -m schemas.tables_page > docs/tables.md
@@ -39,6 +45,8 @@ locks: $(DEV_READY) ## make the hash-pinned locks again from pyproject.toml
 	  --upgrade pyproject.toml --group dev locks/install.in -c locks/run.lock -o locks/dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --upgrade locks/installer.in -o locks/installer.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --upgrade $(YASA_UNUSED:%=--no-emit-package %) locks/yasa.in -o locks/yasa.lock
 
 $(BIN)/uv: locks/installer.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightshift needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
@@ -54,4 +62,11 @@ $(RUN_READY): $(BIN)/uv locks/run.lock pyproject.toml
 
 $(DEV_READY): $(RUN_READY) locks/dev.lock
 	@$(UV_INSTALL) --require-hashes -r locks/dev.lock
+	@touch $@
+
+# Without dependencies, because the lock leaves out those that are never imported.
+$(YASA_READY): $(BIN)/uv locks/yasa.lock
+	@echo "Setting up yasa for the tests (once, about ten seconds) ..."
+	@$(PYTHON) -m venv --clear --without-pip $(YASA)
+	@$(BIN)/uv pip install --quiet --python $(YASA)/bin/python --compile-bytecode --no-deps --require-hashes -r locks/yasa.lock
 	@touch $@

@@ -236,7 +236,8 @@ def _cycle_times(f: Figures) -> bool:
 
 
 def _cycle_mean(f: Figures) -> bool:
-    return (f.stat.sleep_cycle is None) == (f.seconds("sleep_cycle_count") == [0])
+    cycle = f.stat.sleep_cycle
+    return (cycle is None or cycle == []) == (f.seconds("sleep_cycle_count") == [0])
 
 
 def _order(f: Figures) -> bool:

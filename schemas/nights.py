@@ -12,7 +12,7 @@ FIRST_DAY = date(2020, 1, 1)
 
 @cache
 def is_iana_zone(name: str) -> bool:
-    """Whether the tz database of this machine knows the zone."""
+    """Whether the tz database knows the zone."""
     return name in available_timezones()
 
 
