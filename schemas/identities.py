@@ -11,9 +11,11 @@ from typing import Literal, TypeVar
 
 from schemas.asleep import NO_BREATHING_STABILITY, Epochs, SessionDetail, Stat
 from schemas.quirks import efficiency_fraction
-from schemas.stages import EPOCH_S, UNKNOWN
+from schemas.stages import ASLEEP_STAGE_CODES, EPOCH_S, UNKNOWN
 
 Kind = Literal["exact", "tolerance"]
+
+KNOWN_STAGES = ASLEEP_STAGE_CODES - {UNKNOWN}
 
 SUMS_OVER_STAGES = (5, 6, 16)
 """Identities that unknown epochs may break (this is identity 24)."""
@@ -84,12 +86,13 @@ class Figures:
 def violations(detail: SessionDetail) -> list[str]:
     """The names of the identities that a complete session violates, in their order.
 
-    With unknown epochs (identity 24) the sums over stages need not come out, so those do not count.
+    With unknown epochs or codes the sums over stages need not come out (identity 24), so those do not count.
     """
     if detail.stat is None:
         return []
     figures = Figures(detail, detail.stat)
-    excused = SUMS_OVER_STAGES if UNKNOWN in (detail.session.sleep_stages or ()) else ()
+    known = KNOWN_STAGES.issuperset(detail.session.sleep_stages or ())
+    excused = () if known else SUMS_OVER_STAGES
     return [i.name for i in IDENTITIES if i.number not in excused and not _holds(i, figures)]
 
 

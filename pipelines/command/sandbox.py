@@ -1,12 +1,15 @@
 """``nightshift sandbox``: the vendor simulator on its own."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connectors.errors import WrongUsage
-from pipelines.command.console import say
+from pipelines.command.console import print_table, say
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 DEFAULT_KEY = "sandbox-key"
 
@@ -15,16 +18,37 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8765,
     users: Annotated[int, typer.Option(min=0, max=100_000, help="Users in the world.")] = 24,
     nights: Annotated[int, typer.Option(min=1, max=3_660, help="Nights each user has slept, ending now.")] = 30,
-    seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed, same world, same faults.")] = 1,
     key: Annotated[str, typer.Option(help="The API key the simulator accepts.")] = DEFAULT_KEY,
     now: Annotated[
         str | None, typer.Option(help="The world's time, such as 2026-11-22T06:00:00Z; default now.")
     ] = None,
+    profile: Annotated[str | None, typer.Option(help="How the vendor misbehaves, such as storm; see --list.")] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Another documented shape of answers; repeatable; see --list.")
+    ] = None,
+    cases: Annotated[bool, typer.Option("--cases", help="Add every odd session, each with a user of its own.")] = False,
+    limit: Annotated[
+        float | None, typer.Option(help="Requests a second, over any 10 s, beyond which the vendor answers 403.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Print profiles, variants and cases, and do nothing.")] = False,
 ) -> None:
     """Run the Asleep simulator until interrupted. No data of real people, no key of a real account."""
+    from connectors.asleep.sandbox.cases import CASES
+    from connectors.asleep.sandbox.faults import Faults
+    from connectors.asleep.sandbox.meter import Limit, Meter
+    from connectors.asleep.sandbox.profiles import PROFILES
     from connectors.asleep.sandbox.server import serve
+    from connectors.asleep.sandbox.variants import VARIANTS
     from connectors.asleep.sandbox.world import World
 
+    if show:
+        _print_names("Profiles", {name: kept.does for name, kept in PROFILES.items()})
+        _print_names("Variants", VARIANTS)
+        _print_names("Cases", CASES)
+        return
+    _check_names("--profile", [profile] if profile is not None else [], PROFILES)
+    _check_names("--variant", variant or [], VARIANTS)
     moment = _moment(now) if now else None
 
     def ready(base_url: str) -> None:
@@ -32,15 +56,39 @@ def sandbox(
         say(f"  export ASLEEP_BASE_URL={base_url} ASLEEP_API_KEY={key}")
         say(f"  roster:   {base_url}/_control/users.csv")
         say(f"  controls: {base_url}/_control")
+        if profile is not None:
+            say(f"  profile:  {profile}, {PROFILES[profile].does}")
 
-    world = World(users=users, nights=nights, seed=seed, api_key=key, now=moment)
     try:
-        serve(world, "127.0.0.1", port, ready)
+        meter = Meter(Limit(limit) if limit is not None else None)
+    except ValueError as error:
+        sentence = str(error)
+    else:
+        sentence = ""
+    if sentence:
+        raise WrongUsage(f"--limit: {sentence}")
+    world = World(users=users, nights=nights, seed=seed, api_key=key, now=moment)
+    world.set_variants(variant or [])
+    if cases:
+        world.add_all_cases()
+    faults = Faults(PROFILES[profile].rules if profile is not None else (), seed, profile)
+    try:
+        serve(world, "127.0.0.1", port, ready, faults, meter)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     else:
         return
     raise WrongUsage(f"Port {port} cannot be used ({reason}): choose another with --port.")
+
+
+def _print_names(title: str, sentences: "Mapping[str, str]") -> None:
+    print_table(["name", "what it does"], sentences.items(), title)
+
+
+def _check_names(option: str, names: "Collection[str]", known: "Collection[str]") -> None:
+    for name in names:
+        if name not in known:
+            raise WrongUsage(f"{option}: {name!r} is not one of {', '.join(known)}.")
 
 
 def _moment(text: str) -> datetime:

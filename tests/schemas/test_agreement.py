@@ -38,13 +38,14 @@ def test_equal_figures_agree_exactly() -> None:
 )
 def test_durations_have_a_tolerance_and_counts_have_none(name: str, off: int, verdict: str) -> None:
     """An epoch, two at the end of the recording where chunks get lost."""
-    agreement = night_agreement({**NIGHT, name: NIGHT[name] + off}, COUNTED)
+    figure: int = NIGHT[name]
+    agreement = night_agreement({**NIGHT, name: figure + off}, COUNTED)
     assert agreement == Agreement(verdict, [name] if verdict == "differs" else [])
 
 
 def test_without_sleep_the_latency_is_all_of_the_recording() -> None:
     """Its last chunks may be lost as well."""
-    night = {metric.name: getattr(NEVER, metric.name, None) for metric in METRICS}
+    night: dict[str, Any] = {metric.name: getattr(NEVER, metric.name, None) for metric in METRICS}
     for off, verdict in ((59, "within_tolerance"), (61, "differs")):
         changed = {**night, "sleep_onset_latency_s": night["sleep_onset_latency_s"] + off}
         agreement = night_agreement(changed, NEVER)

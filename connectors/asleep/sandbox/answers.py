@@ -10,12 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.asleep.sandbox.hypnogram import UNKNOWN
+from connectors.asleep.sandbox.sessions import Session, User
 from connectors.asleep.sandbox.statistics import Stat, averages, mean_clock
-from connectors.asleep.sandbox.world import Session, User
 
 Json = dict[str, Any]
 
 _STAT_FIELDS = tuple(field.name for field in fields(Stat))
+_STAND_AGAINST_STAT = {"TOO_SHORT_FOR_ANALYSIS", "TOO_MANY_DEFECTS_IN_SLEEP_STAGES", "NO_REALTIME_POLLING"}
 _NOT_IN_ROWS = ("sleep_index", "sleep_cycle_time")
 
 
@@ -28,8 +30,8 @@ def list_row(session: Session, now: datetime, zone: ZoneInfo) -> Json:
         "state": session.state(now),
         "session_start_time": _stamp(session.start, zone),
         "session_end_time": _stamp(session.end, zone) if ended else None,
-        "created_timezone": session.person.timezone,
-        "unexpected_end_time": None,
+        "created_timezone": session.timezone,
+        "unexpected_end_time": _unexpected_end(session, now, zone),
         "last_received_seq_num": chunks - 1 if chunks else None,
         "time_in_bed": session.time_in_bed_s if ended else None,
     }
@@ -42,24 +44,20 @@ def session_list(sessions: Iterable[Session], now: datetime, zone: ZoneInfo) -> 
 
 def session_detail(session: Session, now: datetime, zone: ZoneInfo) -> Json:
     """Result of the session endpoint: stages so far, and the figures once COMPLETE."""
-    complete = session.state(now) == "COMPLETE"
+    recorded = _recorded(session, now, zone)
     return {
         "timezone": zone.key,
         "peculiarities": peculiarities(session, now),
-        "missing_data_ratio": 0.0,
-        "session": _recorded(session, now, zone),
-        "stat": stat(session, zone) if complete else None,
+        "missing_data_ratio": _missing(session, now),
+        "session": recorded,
+        "stat": stat(session, zone) if session.state(now) == "COMPLETE" and _sends_stat(session) else None,
     }
 
 
 def peculiarities(session: Session, now: datetime) -> list[str]:
     """What is special about a session at ``now``."""
-    found = []
-    if session.state(now) != "COMPLETE":
-        found.append("IN_PROGRESS")
-    elif not session.stat.slept:
-        found.append("NEVER_SLEPT")
-    return found if session.person.breathing else [*found, "NO_BREATHING_STABILITY"]
+    special = _findings(session) if session.state(now) == "COMPLETE" else ["IN_PROGRESS", *session.oddity.contract]
+    return special if session.breathing else [*special, "NO_BREATHING_STABILITY"]
 
 
 def stat(session: Session, zone: ZoneInfo) -> Json:
@@ -73,12 +71,14 @@ def stat(session: Session, zone: ZoneInfo) -> Json:
 
 def average_stats(user: User, sessions: Sequence[Session], first: date, last: date, zone: ZoneInfo) -> Json:
     """Result of the average-stats endpoint over COMPLETE ``sessions`` of the period."""
-    slept = [session for session in sessions if session.stat.slept]
+    slept = [session for session in sessions if _sends_stat(session) and session.stat.slept]
+    never_slept = [session for session in sessions if "NEVER_SLEPT" in _findings(session)]
+    breathing = any(session.breathing for session in sessions) if sessions else user.person.breathing
     return {
         "period": {"timezone": zone.key, "start_date": first.isoformat(), "end_date": last.isoformat()},
-        "peculiarities": [] if user.person.breathing else ["NO_BREATHING_STABILITY"],
+        "peculiarities": [] if breathing else ["NO_BREATHING_STABILITY"],
         "average_stats": _mean_clocks(slept, zone) | averages([session.stat for session in slept]) if slept else None,
-        "never_slept_sessions": [_finished(session, zone) for session in sessions if not session.stat.slept],
+        "never_slept_sessions": [_finished(session, zone) for session in never_slept],
         "slept_sessions": [_slept_row(session, zone) for session in slept],
     }
 
@@ -87,7 +87,7 @@ def user_detail(user: User, now: datetime) -> Json:
     """Result of the user endpoint."""
     return {
         "user_id": user.user_id,
-        "to_be_deleted": False,
+        "to_be_deleted": user.to_be_deleted,
         "last_session_info": _last_session(user.sessions[-1], now) if user.sessions else None,
         "metadata": user.metadata,
     }
@@ -105,20 +105,53 @@ def _moment(session: Session, seconds: int, zone: ZoneInfo) -> str:
     return _stamp(session.start + timedelta(seconds=seconds), zone)
 
 
+def _findings(session: Session) -> list[str]:
+    """Peculiarities of a COMPLETE session but for breathing."""
+    special = [*session.oddity.contract, *session.oddity.found]
+    judged = not _STAND_AGAINST_STAT.intersection(special)
+    return [*special, "NEVER_SLEPT"] if judged and not session.stat.slept else special
+
+
+def _sends_stat(session: Session) -> bool:
+    """Whether a session has figures once it is COMPLETE."""
+    return session.oddity.sends_stat and not _STAND_AGAINST_STAT.intersection(_findings(session))
+
+
+def _unexpected_end(session: Session, now: datetime, zone: ZoneInfo) -> str | None:
+    known = session.unexpected_end is not None and session.state(now) != "OPEN"
+    return _stamp(session.closed, zone) if known else None
+
+
+def _missing(session: Session, now: datetime) -> float:
+    """Share of the audio that is missing: all of it where nothing was uploaded, else the share of unknown epochs."""
+    if not session.oddity.uploads:
+        return 1.0
+    staged = session.recording.stages[: session.chunks_staged(now)]
+    return round(staged.count(UNKNOWN) / max(1, len(staged)), 3)
+
+
 def _recorded(session: Session, now: datetime, zone: ZoneInfo) -> Json:
-    staged = session.chunks_staged(now)
     recording = session.recording
     return {
         "id": session.id,
         "state": session.state(now),
         "start_time": _stamp(session.start, zone),
         "end_time": None if session.state(now) == "OPEN" else _stamp(session.end, zone),
-        "unexpected_end_time": None,
-        "created_timezone": session.person.timezone,
-        "sleep_stages": list(recording.stages[:staged]),
-        "breath_stages": None if recording.breath is None else list(recording.breath[:staged]),
-        "snoring_stages": list(recording.snoring[:staged]),
+        "unexpected_end_time": _unexpected_end(session, now, zone),
+        "created_timezone": session.timezone,
+        "sleep_stages": _array(recording.stages, session, now),
+        "breath_stages": _array(recording.breath, session, now),
+        "snoring_stages": _array(recording.snoring, session, now),
     }
+
+
+def _array(values: Sequence[int] | None, session: Session, now: datetime) -> list[int] | None:
+    """What is sent of an array at ``now``."""
+    sent = session.oddity.arrays
+    hidden = sent == "null" or (sent == "null until complete" and session.state(now) != "COMPLETE")
+    if values is None or hidden:
+        return None
+    return [] if sent == "empty" else list(values[: session.chunks_staged(now)])
 
 
 def _finished(session: Session, zone: ZoneInfo) -> Json:
@@ -133,7 +166,7 @@ def _finished(session: Session, zone: ZoneInfo) -> Json:
 def _slept_row(session: Session, zone: ZoneInfo) -> Json:
     figures = stat(session, zone)
     row = _finished(session, zone) | {name: figures[name] for name in _STAT_FIELDS if name not in _NOT_IN_ROWS}
-    return {"id": row.pop("id"), "created_timezone": session.person.timezone} | row
+    return {"id": row.pop("id"), "created_timezone": session.timezone} | row
 
 
 def _mean_clocks(slept: Sequence[Session], zone: ZoneInfo) -> Json:

@@ -1,15 +1,15 @@
 """One recording of an invented sleeper: sleep stages, snoring and unstable breathing, one value per 30 s.
 
-Adult sleep as a sleep laboratory would draw it. Figures derived from the arrays are in ``statistics``; who sleeps when
-is in ``schedule``.
+Adult sleep as a sleep laboratory would draw it, and what the vendor may make of it: fewer stages, gaps, a code nobody
+knows. Figures derived from the arrays are in ``statistics``; who sleeps when is in ``schedule``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from random import Random
 
 EPOCH_S = 30
-WAKE, LIGHT, DEEP, REM = 0, 1, 2, 3
+UNKNOWN, WAKE, LIGHT, DEEP, REM = -1, 0, 1, 2, 3
 
 _EPOCHS_PER_HOUR = 120
 _SHORTEST_NIGHT = 3 * _EPOCHS_PER_HOUR
@@ -47,6 +47,68 @@ def snoring(rng: Random, stages: Sequence[int], share: float) -> list[int]:
 def unstable_breathing(rng: Random, stages: Sequence[int], per_hour: float) -> list[int]:
     """Unstable breathing (1) in blocks of 0.5-2 min inside sleep, about ``per_hour`` blocks in an hour of sleep."""
     return _blocks(rng, stages, 2.5 * per_hour * _asleep(stages) / _EPOCHS_PER_HOUR, 1, 4)
+
+
+def awake(_: Random, stages: Sequence[int]) -> list[int]:
+    """The same time spent lying awake."""
+    return [WAKE] * len(stages)
+
+
+def in_two_stages(_: Random, stages: Sequence[int]) -> list[int]:
+    """Wake and sleep only, as 0 and 1."""
+    return [min(stage, LIGHT) for stage in stages]
+
+
+def asleep_to_the_end(_: Random, stages: Sequence[int]) -> list[int]:
+    """The last wake block slept through: a recording that breaks off in the middle of the night."""
+    last = max(epoch for epoch, stage in enumerate(stages) if stage > WAKE)
+    return [*stages[: last + 1], *[LIGHT] * (len(stages) - last - 1)]
+
+
+def with_short_gaps(rng: Random, stages: Sequence[int]) -> list[int]:
+    """A gap of 2 min before sleep and three of 1 min inside it, under 1.4 % of the sleep period of a night."""
+    heard = list(stages)
+    heard[3:7] = [UNKNOWN] * 4
+    period = range(stages.index(LIGHT) + _QUIET_START, len(stages) - 3 * _QUIET_START)
+    for part in range(3):
+        at = period[len(period) * part // 3] + rng.randrange(len(period) // 6)
+        heard[at : at + 2] = [UNKNOWN] * 2
+    return heard
+
+
+def with_a_long_gap(rng: Random, stages: Sequence[int]) -> list[int]:
+    """An hour to an hour and a half unknown in the middle of the night."""
+    epochs = rng.randint(_EPOCHS_PER_HOUR, _EPOCHS_PER_HOUR * 3 // 2)
+    return _replaced(stages, len(stages) // 2 - epochs // 2, epochs, UNKNOWN)
+
+
+def with_a_gap_before_sleep(_: Random, stages: Sequence[int]) -> list[int]:
+    """The last 2 min of wake before sleep unknown."""
+    return _replaced(stages, stages.index(LIGHT) - 4, 4, UNKNOWN)
+
+
+def mostly_unknown(rng: Random, stages: Sequence[int]) -> list[int]:
+    """At least 60 % unknown, in stretches of 10-30 min."""
+    heard = list(stages)
+    while heard.count(UNKNOWN) < 0.6 * len(stages):
+        heard = _replaced(heard, rng.randrange(len(stages)), rng.randint(20, 60), UNKNOWN)
+    return heard
+
+
+def with_code(code: int) -> Callable[[Random, Sequence[int]], list[int]]:
+    """Two minutes of light sleep in the first half of the night under a code of its own."""
+
+    def heard(_: Random, stages: Sequence[int]) -> list[int]:
+        places = range(stages.index(LIGHT) + 1, len(stages) - 6)
+        at = next(place for place in places if set(stages[place : place + 6]) == {LIGHT})
+        return _replaced(stages, at, 4, code)
+
+    return heard
+
+
+def _replaced(stages: Sequence[int], at: int, epochs: int, code: int) -> list[int]:
+    """``epochs`` values from ``at`` on (fewer at the end) turned into ``code``."""
+    return [code if at <= epoch < at + epochs else stage for epoch, stage in enumerate(stages)]
 
 
 def _night(rng: Random, epochs: int) -> list[int]:
@@ -141,7 +203,7 @@ def _nap(rng: Random, epochs: int) -> list[int]:
 
 
 def _asleep(stages: Sequence[int]) -> int:
-    return len(stages) - stages.count(WAKE)
+    return sum(stage > WAKE for stage in stages)
 
 
 def _blocks(rng: Random, stages: Sequence[int], wanted: float, shortest: int, longest: int) -> list[int]:
@@ -151,7 +213,7 @@ def _blocks(rng: Random, stages: Sequence[int], wanted: float, shortest: int, lo
     while marked < enough:
         at = rng.randrange(len(stages))
         for epoch in range(at, min(len(stages), at + rng.randint(shortest, longest))):
-            if stages[epoch] != WAKE and not marks[epoch]:
+            if stages[epoch] > WAKE and not marks[epoch]:
                 marks[epoch] = 1
                 marked += 1
     return marks

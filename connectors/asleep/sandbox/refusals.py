@@ -1,5 +1,6 @@
 """The sandbox's errors: documented statuses and wordings, and the one way to answer with them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -34,8 +35,29 @@ NO_USER = Wording(404, "user does not exist")
 NO_USER_TO_UPDATE = Wording(404, "user not exist")
 NO_SESSION_TO_SHOW = Wording(404, "Session not found")
 NO_SESSION_TO_DELETE = Wording(404, "session does not exist")
+PLAN_EXPIRED = Wording(403, "Plan is expired")
+RATE_LIMIT_EXCEEDED = Wording(403, "Rate limit exceeded")
+QUOTA_EXCEEDED = Wording(403, "Quota exceeded")
+UNKNOWN_REFUSAL = Wording(403, "Access from this place is not possible")
+"""Undocumented on purpose: 403 has three documented meanings, and this is none of them."""
+TOO_MANY_REQUESTS = Wording(429, "Rate limit exceeded")
 NO_SUCH_ROUTE = Wording(404, "Not Found")
 METHOD_NOT_ALLOWED = Wording(405, "Method Not Allowed")
+
+OTHER_WORDINGS: Mapping[str, tuple[str, ...]] = {
+    BAD_PATH_USER.detail: ("invalid user id",),
+    BAD_HEADER_USER.detail: ("invalid user id",),
+    BAD_ZONE_IN_LIST.detail: ("Invalid timezone", "Invalid timezone format"),
+    BAD_ZONE_IN_DETAIL.detail: ("The invalid timezone is provided", "Invalid timezone"),
+    BAD_ZONE_IN_AVERAGES.detail: ("The invalid timezone is provided", "Invalid timezone format"),
+    NO_USER.detail: ("user not exist", "user requested was not found"),
+    NO_USER_TO_UPDATE.detail: ("user does not exist", "user requested was not found"),
+    NO_SESSION_TO_SHOW.detail: ("session does not exist",),
+    NO_SESSION_TO_DELETE.detail: ("Session not found",),
+}
+"""What other pages and earlier revisions of the documentation say in place of a text."""
+OTHER_INVALID = "Invalid parameter"
+"""The text that stands for a list of parameter errors in the vendor's table of errors."""
 
 
 def no_user_to_average(user_id: str) -> Refusal:

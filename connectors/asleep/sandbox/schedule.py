@@ -29,6 +29,7 @@ _LONG_AGO = timedelta(minutes=90)
 _IN_PROGRESS = timedelta(minutes=30)
 _STILL_TO_GO = timedelta(minutes=40)
 _SHORT_SLEEP = timedelta(minutes=48)
+_HOURS_AGO = timedelta(minutes=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,13 @@ def daytime(seed: int, person: Person, night_of: date) -> Plan | None:
     return None
 
 
+def afternoon(seed: int, person: Person, night_of: date) -> Plan:
+    """A nap of 40-100 min in the afternoon before that night, whoever the person is."""
+    rng = stream(seed, person.index, night_of, "afternoon")
+    start = _wall_clock(rng, person, night_of, timedelta(minutes=rng.uniform(60, 270)))
+    return Plan("nap", night_of, start, start + _partial_chunk(rng, timedelta(minutes=rng.uniform(40, 99))))
+
+
 def history(seed: int, person: Person, nights: int, now: datetime) -> list[Plan]:
     """Everything that has begun by ``now`` in a person's last ``nights`` nights, by start."""
     tonight = night_at(person, now)
@@ -117,8 +125,50 @@ def still_open(plans: Sequence[Plan], upcoming: Plan, now: datetime, night_of: d
     return [*plans, _slept(Plan("nap", night_of, recent, until), _odd_start(recent), until)]
 
 
+def in_progress(moment: datetime, night_of: date, ended: bool) -> Plan:
+    """A session around ``moment``: begun hours ago and either just over or to go on for hours."""
+    plan = Plan("main", night_of, _odd_start(moment - _HOURS_AGO), moment if ended else moment + _HOURS_AGO)
+    whole = (plan.end - plan.start).seconds % EPOCH_S == 0
+    return replace(plan, start=plan.start - timedelta(seconds=2)) if whole else plan
+
+
+def in_full_chunks(plan: Plan) -> Plan:
+    """The plan without its partial last chunk."""
+    chunk = timedelta(seconds=EPOCH_S)
+    return replace(plan, end=plan.start + (plan.end - plan.start) // chunk * chunk)
+
+
+def lasting(plan: Plan, duration: timedelta) -> Plan:
+    """The plan ended after ``duration``."""
+    return replace(plan, end=plan.start + duration)
+
+
+def later(plan: Plan, start: timedelta, end: timedelta) -> Plan:
+    """The plan with start and end put off."""
+    return replace(plan, start=plan.start + start, end=plan.end + end)
+
+
+def around_midnight(plan: Plan, zone: ZoneInfo, home: ZoneInfo) -> list[Plan]:
+    """Two sessions as long as ``plan`` around midnights of ``zone``, each less than a minute away from it.
+
+    The first starts before the midnight in the plan's noon-to-noon day at ``home``, the second after the next one.
+    """
+    today = datetime.combine(plan.night_of, time(12), home).astimezone(zone).date()
+    near = timedelta(seconds=plan.start.second // 2 + 1)
+    starts = [_midnight(today + _DAY, zone) - near, _midnight(today + 2 * _DAY, zone) + near]
+    return [
+        Plan(plan.kind, plan.night_of + number * _DAY, start, start + (plan.end - plan.start))
+        for number, start in enumerate(starts)
+    ]
+
+
 def _start(plan: Plan) -> datetime:
     return plan.start
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """UTC instant at which ``day`` begins."""
+    return datetime.combine(day, time(0), zone).astimezone(UTC)
 
 
 def _slept(plan: Plan, start: datetime, end: datetime) -> Plan:

@@ -1,8 +1,9 @@
 """Serving a world over HTTP on loopback: blocking for the command line, in the background for tests.
 
-Routes and checks are in ``app``; nothing here knows what is served.
+Routes and checks are in ``app``; nothing here knows what is served, only that it may mistreat connections.
 """
 
+import asyncio
 import signal
 import socket
 import threading
@@ -11,8 +12,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.asleep.sandbox.app import build_app
+from connectors.asleep.sandbox.faults import Faults
+from connectors.asleep.sandbox.meter import Meter
+from connectors.asleep.sandbox.wire import Wire
 from connectors.asleep.sandbox.world import World
 
 LOOPBACK = "127.0.0.1"
@@ -22,7 +27,12 @@ _FINISH_S = 2
 
 
 def serve(
-    world: World, host: str = LOOPBACK, port: int = 0, on_ready: Callable[[str], None] = lambda base_url: None
+    world: World,
+    host: str = LOOPBACK,
+    port: int = 0,
+    on_ready: Callable[[str], None] = lambda base_url: None,
+    faults: Faults | None = None,
+    meter: Meter | None = None,
 ) -> None:
     """Serve ``world`` until SIGTERM or SIGINT, then finish open requests and return.
 
@@ -31,20 +41,22 @@ def serve(
         host: Address to listen on.
         port: Port to listen on, 0 for a free one.
         on_ready: Called once with the base URL as soon as requests are answered.
+        faults: What goes wrong; nothing by default.
+        meter: What counts arrivals, with the vendor's limit; no limit by default.
 
     Raises:
         OSError: the address is in use or not this machine's.
     """
     with socket.create_server((host, port)) as listener:
-        _Server(world, lambda: on_ready(_base_url(listener))).run(sockets=[listener])
+        _Server(build_app(world, faults, meter), lambda: on_ready(_base_url(listener))).run(sockets=[listener])
 
 
 @contextmanager
-def running(world: World) -> Iterator[str]:
+def running(world: World, faults: Faults | None = None, meter: Meter | None = None) -> Iterator[str]:
     """Serve ``world`` in a background thread on a free loopback port for the length of a ``with``; its base URL."""
     ready: Future[str] = Future()
     with socket.create_server((LOOPBACK, 0)) as listener:
-        server = _Server(world, lambda: ready.set_result(_base_url(listener)))
+        server = _Server(build_app(world, faults, meter), lambda: ready.set_result(_base_url(listener)))
         thread = threading.Thread(target=_run, args=(server, listener, ready), name="sandbox", daemon=True)
         thread.start()
         try:
@@ -57,10 +69,15 @@ def running(world: World) -> Iterator[str]:
 class _Server(uvicorn.Server):
     """Quiet, tells when it is up, and returns on a signal where uvicorn would end the process with it."""
 
-    def __init__(self, world: World, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
+        self._wire = Wire(self._transport)
+
+        async def with_wire(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(self._wire.lend(scope), receive, send)
+
         super().__init__(
             uvicorn.Config(
-                build_app(world),
+                with_wire,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -77,6 +94,21 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of whoever is kept waiting, then finish."""
+        self._wire.stopping.set()
+        await super().shutdown(sockets)
+
+    def _transport(self, client: tuple[str, int]) -> asyncio.Transport | None:
+        return next(
+            (
+                connection.transport
+                for connection in self.server_state.connections
+                if connection.transport.get_extra_info("peername")[:2] == client
+            ),
+            None,
+        )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from connectors.asleep.sandbox.hypnogram import DEEP, EPOCH_S, LIGHT, REM, WAKE
+from connectors.asleep.sandbox.hypnogram import DEEP, EPOCH_S, LIGHT, REM, UNKNOWN, WAKE
 
 DAY_S = 86_400
 STABLE_BREATH = "STABLE_BREATH"
 """The only breathing pattern the vendor documents."""
 
+_SLEEP = (LIGHT, DEEP, REM)
 _CLUSTER_GAP = 20
 _CLUSTER_REM = 20
 
@@ -67,23 +68,23 @@ class Stat:
     time_in_sleep_period: int
     time_in_sleep: int
     time_in_wake: int
-    time_in_light: int
-    time_in_deep: int
-    time_in_rem: int
+    time_in_light: int | None
+    time_in_deep: int | None
+    time_in_rem: int | None
     time_in_stable_breath: int | None
     time_in_unstable_breath: int | None
-    time_in_snoring: int
-    time_in_no_snoring: int
+    time_in_snoring: int | None
+    time_in_no_snoring: int | None
     sleep_efficiency: float
     sleep_ratio: float
     wake_ratio: float
-    light_ratio: float
-    deep_ratio: float
-    rem_ratio: float
+    light_ratio: float | None
+    deep_ratio: float | None
+    rem_ratio: float | None
     stable_breath_ratio: float | None
     unstable_breath_ratio: float | None
-    snoring_ratio: float
-    no_snoring_ratio: float
+    snoring_ratio: float | None
+    no_snoring_ratio: float | None
     breathing_index: float | None
     breathing_pattern: str | None
     waso_count: int
@@ -92,7 +93,7 @@ class Stat:
     sleep_cycle: int | None
     sleep_cycle_time: tuple[int, ...]
     unstable_breath_count: int | None
-    snoring_count: int
+    snoring_count: int | None
 
     @property
     def slept(self) -> bool:
@@ -118,6 +119,30 @@ class Share(NamedTuple):
     blocks: int
 
 
+class Depth(NamedTuple):
+    """The figures of light, deep and REM sleep, all of them null in the plan with two stages."""
+
+    light_latency: int | None = None
+    deep_latency: int | None = None
+    rem_latency: int | None = None
+    time_in_light: int | None = None
+    time_in_deep: int | None = None
+    time_in_rem: int | None = None
+    light_ratio: float | None = None
+    deep_ratio: float | None = None
+    rem_ratio: float | None = None
+
+
+class Snoring(NamedTuple):
+    """The snoring figures, all of them null without snoring analysis."""
+
+    time_in_snoring: int | None = None
+    time_in_no_snoring: int | None = None
+    snoring_ratio: float | None = None
+    no_snoring_ratio: float | None = None
+    snoring_count: int | None = None
+
+
 class Breath(NamedTuple):
     """The breath figures, all of them null without breathing analysis."""
 
@@ -130,67 +155,76 @@ class Breath(NamedTuple):
     unstable_breath_count: int | None = None
 
 
-def measure(stages: Sequence[int], snoring: Sequence[int], breath: Sequence[int] | None, time_in_bed_s: int) -> Stat:
-    """The ``stat`` of a session of ``time_in_bed_s`` seconds whose arrays hold one value per 30 s."""
-    asleep = [epoch for epoch, stage in enumerate(stages) if stage != WAKE]
-    if not asleep:
-        return _never_slept(time_in_bed_s, breath is not None)
-    first, end = asleep[0], asleep[-1] + 1
-    runs = _runs(stages[first:end])
-    totals = {stage: EPOCH_S * sum(run.epochs for run in runs if run.value == stage) for stage in (0, 1, 2, 3)}
+def measure(
+    stages: Sequence[int],
+    snoring: Sequence[int] | None,
+    breath: Sequence[int] | None,
+    time_in_bed_s: int,
+    *,
+    two_stage: bool = False,
+    onset_at_unknown: bool = False,
+    breathing_pattern: str = STABLE_BREATH,
+) -> Stat:
+    """The ``stat`` of a session of ``time_in_bed_s`` seconds whose arrays hold one value per 30 s.
+
+    Sleep is light, deep and REM; epochs under any other code but wake are in no sum, though they are part of the sleep
+    period. Without any sleep the latency is the time in bed.
+
+    Args:
+        stages: Sleep stages.
+        snoring: 1 for snoring, None without snoring analysis.
+        breath: 1 for unstable breathing, None without breathing analysis.
+        time_in_bed_s: Whole recording, the partial last chunk included.
+        two_stage: Whether 1 is sleep of any depth.
+        onset_at_unknown: Whether an unknown epoch can be the onset of sleep.
+        breathing_pattern: What the vendor calls the breathing.
+    """
+    asleep = [epoch for epoch, stage in enumerate(stages) if stage in _SLEEP]
+    first = min(asleep[0], _first_unknown(stages) if onset_at_unknown else asleep[0]) if asleep else 0
+    period = slice(first, asleep[-1] + 1 if asleep else 0)
+    runs = _runs(stages[period])
+    totals = [EPOCH_S * sum(run.epochs for run in runs if run.value == stage) for stage in (WAKE, *_SLEEP)]
     wakes = [EPOCH_S * run.epochs for run in runs if run.value == WAKE]
-    sleep_s, period_s = totals[LIGHT] + totals[DEEP] + totals[REM], EPOCH_S * (end - first)
-    wake_ratio, light_ratio, deep_ratio, rem_ratio = stage_ratios(
-        totals[WAKE], totals[LIGHT], totals[DEEP], totals[REM]
-    )
-    snored = _share(snoring[first:end])
+    sleep_s, period_s = sum(totals[LIGHT:]), EPOCH_S * len(stages[period])
+    ratios = stage_ratios(*totals, unknown=period_s - sum(totals))
     cycle_ends = _cycle_ends(runs)
-    wakeup_latency = EPOCH_S * (len(stages) - end)
-    breathing = _breath(breath[first:end], sleep_s) if breath is not None else Breath()
+    latency = EPOCH_S * first if asleep else time_in_bed_s
+    wakeup_latency = EPOCH_S * (len(stages) - period.stop) if asleep else 0
+    depth = Depth() if two_stage else _depth(runs, totals, ratios)
+    snored = _snoring(snoring[period]) if snoring is not None else Snoring()
+    breathing = _breath(breath[period], sleep_s, breathing_pattern) if breath is not None else Breath()
     return Stat(
-        sleep_time=EPOCH_S * first,
+        sleep_time=latency,
         wake_time=time_in_bed_s - wakeup_latency,
         sleep_index=_sleep_index(sleep_s, time_in_bed_s, len(wakes)),
-        sleep_latency=EPOCH_S * first,
+        sleep_latency=latency,
         wakeup_latency=wakeup_latency,
-        light_latency=_latency(runs, LIGHT),
-        deep_latency=_latency(runs, DEEP),
-        rem_latency=_latency(runs, REM),
         time_in_bed=time_in_bed_s,
         time_in_sleep_period=period_s,
         time_in_sleep=sleep_s,
         time_in_wake=totals[WAKE],
-        time_in_light=totals[LIGHT],
-        time_in_deep=totals[DEEP],
-        time_in_rem=totals[REM],
-        time_in_snoring=snored.marked_s,
-        time_in_no_snoring=snored.unmarked_s,
         sleep_efficiency=_rounded(sleep_s, time_in_bed_s) / 100,
-        sleep_ratio=(100 - wake_ratio) / 100,
-        wake_ratio=wake_ratio / 100,
-        light_ratio=light_ratio / 100,
-        deep_ratio=deep_ratio / 100,
-        rem_ratio=rem_ratio / 100,
-        snoring_ratio=snored.marked_ratio,
-        no_snoring_ratio=snored.unmarked_ratio,
+        sleep_ratio=(sum(ratios) - ratios[WAKE]) / 100,
+        wake_ratio=ratios[WAKE] / 100,
         waso_count=len(wakes),
         longest_waso=max(wakes, default=0),
         sleep_cycle_count=len(cycle_ends),
         sleep_cycle=_quotient(EPOCH_S * cycle_ends[-1], len(cycle_ends)) if cycle_ends else None,
         sleep_cycle_time=tuple(EPOCH_S * (first + epoch) for epoch in [0, *cycle_ends]) if cycle_ends else (),
-        snoring_count=snored.blocks,
+        **depth._asdict(),
+        **snored._asdict(),
         **breathing._asdict(),
     )
 
 
-def stage_ratios(*seconds: int) -> list[int]:
-    """Hundredths of the sum for wake, light, deep, REM seconds; they add up to 100.
+def stage_ratios(*seconds: int, unknown: int = 0) -> list[int]:
+    """Hundredths of the sleep period for wake, light, deep, REM seconds; with ``unknown`` seconds they are all of it.
 
     Each is rounded on its own; what is then missing or too much goes to light, or to the next stage that can take it.
     """
-    total = sum(seconds)
+    total = sum(seconds) + unknown
     ratios = [_rounded(part, total) for part in seconds]
-    missing = 100 - sum(ratios)
+    missing = _rounded(sum(seconds), total) - sum(ratios)
     for stage in (LIGHT, DEEP, REM, WAKE):
         if seconds[stage] and ratios[stage] + missing >= 0:
             ratios[stage] += missing
@@ -221,42 +255,8 @@ def mean_clock(seconds_of_day: Iterable[int]) -> int:
     return round(mean / (2 * math.pi) * DAY_S) % DAY_S
 
 
-def _never_slept(time_in_bed_s: int, breathing: bool) -> Stat:
-    breath = Breath(0, 0, 0.0, 0.0, 0.0, STABLE_BREATH, 0) if breathing else Breath()
-    return Stat(
-        sleep_time=time_in_bed_s,
-        wake_time=time_in_bed_s,
-        sleep_index=50,
-        sleep_latency=time_in_bed_s,
-        wakeup_latency=0,
-        light_latency=None,
-        deep_latency=None,
-        rem_latency=None,
-        time_in_bed=time_in_bed_s,
-        time_in_sleep_period=0,
-        time_in_sleep=0,
-        time_in_wake=0,
-        time_in_light=0,
-        time_in_deep=0,
-        time_in_rem=0,
-        time_in_snoring=0,
-        time_in_no_snoring=0,
-        sleep_efficiency=0.0,
-        sleep_ratio=0.0,
-        wake_ratio=0.0,
-        light_ratio=0.0,
-        deep_ratio=0.0,
-        rem_ratio=0.0,
-        snoring_ratio=0.0,
-        no_snoring_ratio=0.0,
-        waso_count=0,
-        longest_waso=0,
-        sleep_cycle_count=0,
-        sleep_cycle=None,
-        sleep_cycle_time=(),
-        snoring_count=0,
-        **breath._asdict(),
-    )
+def _first_unknown(stages: Sequence[int]) -> int:
+    return next((epoch for epoch, stage in enumerate(stages) if stage == UNKNOWN), len(stages))
 
 
 def _runs(values: Sequence[int]) -> list[Run]:
@@ -275,12 +275,21 @@ def _latency(runs: Sequence[Run], stage: int) -> int | None:
 
 def _share(marks: Sequence[int]) -> Share:
     blocks = [run.epochs for run in _runs(marks) if run.value]
-    ratio = _rounded(sum(blocks), len(marks))
+    ratio, whole = _rounded(sum(blocks), len(marks)), 100 if marks else 0
     marked_s = EPOCH_S * sum(blocks)
-    return Share(marked_s, EPOCH_S * len(marks) - marked_s, ratio / 100, (100 - ratio) / 100, len(blocks))
+    return Share(marked_s, EPOCH_S * len(marks) - marked_s, ratio / 100, (whole - ratio) / 100, len(blocks))
 
 
-def _breath(marks: Sequence[int], sleep_s: int) -> Breath:
+def _depth(runs: Sequence[Run], totals: Sequence[int], ratios: Sequence[int]) -> Depth:
+    latencies = [_latency(runs, stage) for stage in _SLEEP]
+    return Depth(*latencies, *totals[LIGHT:], *(ratio / 100 for ratio in ratios[LIGHT:]))
+
+
+def _snoring(marks: Sequence[int]) -> Snoring:
+    return Snoring(*_share(marks))
+
+
+def _breath(marks: Sequence[int], sleep_s: int, pattern: str) -> Breath:
     unstable = _share(marks)
     return Breath(
         time_in_stable_breath=unstable.unmarked_s,
@@ -288,7 +297,7 @@ def _breath(marks: Sequence[int], sleep_s: int) -> Breath:
         stable_breath_ratio=unstable.unmarked_ratio,
         unstable_breath_ratio=unstable.marked_ratio,
         breathing_index=_rounded(unstable.blocks * 3600, sleep_s) / 100,
-        breathing_pattern=STABLE_BREATH,
+        breathing_pattern=pattern,
         unstable_breath_count=unstable.blocks,
     )
 
@@ -320,8 +329,8 @@ def _quotient(part: int, whole: int) -> int:
 
 
 def _rounded(part: int, whole: int) -> int:
-    """Hundredths of ``part / whole``, rounded half up."""
-    return _quotient(100 * part, whole)
+    """Hundredths of ``part / whole``, rounded half up; 0 of nothing."""
+    return _quotient(100 * part, whole) if whole else 0
 
 
 def _present(stats: Sequence[Stat], name: str) -> list[int]:
@@ -339,5 +348,7 @@ def _mean_count(stats: Sequence[Stat], name: str) -> float | None:
 
 
 def _mean_ratio(stats: Sequence[Stat], part: str, whole: str) -> float | None:
-    parts, wholes = _present(stats, part), _present(stats, whole)
-    return _quotient(1000 * sum(parts), sum(wholes)) / 1000 if parts else None
+    measured = [stat for stat in stats if getattr(stat, part) is not None]
+    if not measured:
+        return None
+    return _quotient(1000 * sum(_present(measured, part)), sum(_present(measured, whole))) / 1000

@@ -5,141 +5,36 @@ is in progress; it starts nothing: new nights come only from ``add_nights``. JSO
 ``app``.
 """
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from random import Random
-from typing import Literal, NamedTuple
+from functools import partial
 
-from connectors.asleep.sandbox.hypnogram import EPOCH_S, WAKE, hypnogram, snoring, unstable_breathing
+from connectors.asleep.sandbox.cases import CASES, InProgress, case_named
 from connectors.asleep.sandbox.people import Metadata, Person, inhabitant, metadata_of, newcomer
 from connectors.asleep.sandbox.schedule import (
     Plan,
+    afternoon,
     history,
+    in_progress,
     just_closed,
     main_night,
     next_night,
     night_at,
     still_open,
 )
-from connectors.asleep.sandbox.seeding import SESSION_ID_CHARACTERS, stream, word
-from connectors.asleep.sandbox.statistics import Stat, measure
+from connectors.asleep.sandbox.sessions import Session, User
+from connectors.asleep.sandbox.variants import VARIANTS
 
-State = Literal["OPEN", "CLOSED", "COMPLETE"]
+__all__ = ["Session", "User", "World"]
 
-FIRST_BATCH_CHUNKS = 40
-"""Chunks of 30 s the vendor needs before it stages anything."""
-BATCH_CHUNKS = 10
-"""Chunks it then stages at a time."""
-
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
+_QUIET = timedelta(hours=4)
+_YEARS = range(2000, 2100)
+_LATEST_DAYS = 3650
 _CLOSED_FOR_S = 20
 _CLOSED_PERSON = 1
 _OPEN_PERSON = 2
-
-
-class Recording(NamedTuple):
-    """What the phone heard: one value per full 30 s chunk; ``breath`` is null without breathing analysis."""
-
-    stages: Sequence[int]
-    snoring: Sequence[int]
-    breath: Sequence[int] | None
-
-
-@dataclass(eq=False, repr=False)
-class Session:
-    """One session with its planned end; the recording and its figures are made on first use."""
-
-    seed: int
-    person: Person
-    plan: Plan
-    completes: datetime
-
-    @cached_property
-    def id(self) -> str:
-        """Start in UTC and five characters, as the vendor makes them."""
-        rng = stream(self.seed, self.person.index, self.plan.start.isoformat(), "session-id")
-        return f"{self.plan.start:%Y%m%d%H%M%S}_{word(rng, SESSION_ID_CHARACTERS, 5)}"
-
-    @property
-    def start(self) -> datetime:
-        """Start of tracking, UTC."""
-        return self.plan.start
-
-    @property
-    def end(self) -> datetime:
-        """End of tracking, UTC; in the future as long as the session is OPEN."""
-        return self.plan.end
-
-    @property
-    def time_in_bed_s(self) -> int:
-        """Whole recording in seconds."""
-        return (self.end - self.start) // timedelta(seconds=1)
-
-    @cached_property
-    def recording(self) -> Recording:
-        """All chunks up to the planned end."""
-        chunks = self.time_in_bed_s // EPOCH_S
-        stages = [WAKE] * chunks if self.plan.kind == "rest" else hypnogram(self._stream("stages"), chunks)
-        rng = self._stream("snoring")
-        snored = snoring(rng, stages, self.person.snoring_share * rng.uniform(0.4, 1.6))
-        return Recording(array("b", stages), array("b", snored), self._breath(stages))
-
-    @cached_property
-    def stat(self) -> Stat:
-        """The figures the vendor sends once the session is COMPLETE."""
-        return measure(*self.recording, self.time_in_bed_s)
-
-    def state(self, now: datetime) -> State:
-        """OPEN until the planned end, then CLOSED while the analysis runs, then COMPLETE."""
-        if now < self.end:
-            return "OPEN"
-        return "CLOSED" if now < self.completes else "COMPLETE"
-
-    def chunks_received(self, now: datetime) -> int:
-        """Full chunks the phone has sent by ``now``."""
-        return (min(now, self.end) - self.start) // timedelta(seconds=EPOCH_S)
-
-    def chunks_staged(self, now: datetime) -> int:
-        """Chunks that have been staged by ``now``: whole batches after the first 20 minutes, all once COMPLETE."""
-        received = self.chunks_received(now)
-        if self.state(now) == "COMPLETE":
-            return received
-        return received // BATCH_CHUNKS * BATCH_CHUNKS if received >= FIRST_BATCH_CHUNKS else 0
-
-    def _breath(self, stages: Sequence[int]) -> Sequence[int] | None:
-        if not self.person.breathing:
-            return None
-        rng = self._stream("breath")
-        return array("b", unstable_breathing(rng, stages, self.person.unstable_per_hour * rng.uniform(0.5, 1.5)))
-
-    def _stream(self, what: str) -> Random:
-        return stream(self.seed, self.person.index, self.plan.start.isoformat(), what)
-
-
-@dataclass(eq=False, repr=False)
-class User:
-    """A person as the vendor knows them: metadata and sessions, by start. Sessions are planned on first use."""
-
-    person: Person
-    metadata: Metadata | None
-    plan_sessions: Callable[[], list[Session]] = list
-    deleted_nights: list[date] = field(default_factory=list)
-
-    @property
-    def user_id(self) -> str:
-        """Id made by the server."""
-        return self.person.user_id
-
-    @cached_property
-    def sessions(self) -> list[Session]:
-        """All sessions that have begun, by start."""
-        return self.plan_sessions()
-
-    def session(self, session_id: str) -> Session | None:
-        """The session of this user with this id."""
-        return next((session for session in self.sessions if session.id == session_id), None)
 
 
 class World:
@@ -176,6 +71,8 @@ class World:
         self.analysis_s = analysis_s
         self._now = self._opened = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
         self._next_index = users
+        self._analysis = timedelta(seconds=analysis_s)
+        self._variants: frozenset[str] = frozenset()
         self._users = {user.user_id: user for user in map(self._settle, range(users))}
 
     @property
@@ -191,9 +88,26 @@ class World:
         """The user with this id."""
         return self._users.get(user_id)
 
-    def create_user(self, metadata: Metadata | None) -> User:
-        """A new user without sessions."""
-        user = User(newcomer(self.seed, self._next_index, self._now), metadata)
+    @property
+    def variants(self) -> frozenset[str]:
+        """The answer variants that are switched on."""
+        return self._variants
+
+    def set_variants(self, names: Collection[str]) -> None:
+        """Answer with exactly these variants from now on.
+
+        Raises:
+            ValueError: there is no variant of that name.
+        """
+        for name in names:
+            if name not in VARIANTS:
+                raise ValueError(f"There is no variant {name!r}; the variants are {', '.join(VARIANTS)}.")
+        self._variants = frozenset(names)
+
+    def create_user(self, metadata: Metadata | None, timezone: str | None = None) -> User:
+        """A new user without sessions; in the zone their number falls on unless another is given."""
+        person = newcomer(self.seed, self._next_index, self._now)
+        user = User(person if timezone is None else replace(person, timezone=timezone), metadata)
         self._next_index += 1
         self._users[user.user_id] = user
         return user
@@ -224,12 +138,81 @@ class World:
     def add_nights(self, count: int, users: Iterable[User] | None = None) -> list[Session]:
         """For each user ``count`` COMPLETE nights after their last one; the clock moves on if they end after now."""
         added = [
-            self._add_night(user)
+            session
             for user in (list(self._users.values()) if users is None else users)
             for _ in range(count)
+            for session in _put(user, self._next_free(user, partial(self._usual, user.person)))
         ]
         self._now = max([self._now, *(session.completes for session in added)])
         return added
+
+    def add_case(self, user: User, case: str, night: date | None = None) -> list[Session]:
+        """The session or sessions of a case, for ``night`` or the next free night after the user's last one.
+
+        The clock moves on to the end of the analysis if that lies after now. A session that is in progress lies around
+        now, or some hours later where the user has just slept; asked for a night it takes the clock there.
+
+        Args:
+            user: Whose sessions they are.
+            case: One of ``CASES``.
+            night: Local date of the evening.
+
+        Raises:
+            ValueError: there is no such case, the night is taken or beyond the years of the sandbox, or it is over and
+                the case is in progress.
+        """
+        wanted = case_named(case)
+        if night is not None and night.year not in _YEARS:
+            raise ValueError(f"The night must be in the years {_YEARS[0]} to {_YEARS[-1]}.")
+        if wanted.in_progress:
+            plan, moment = self._in_progress(user, wanted.in_progress, night)
+            added = _put(user, [self._odd(user.person, case, plan)])
+        else:
+            planned = partial(self._unusual, user.person, case)
+            added = _put(user, self._next_free(user, planned) if night is None else planned(night))
+            moment = max(session.completes for session in added)
+        self._now = max(self._now, moment)
+        return added
+
+    def add_all_cases(self) -> list[Session]:
+        """Every case once, each for a new user of its own; the clock stands still."""
+        added: list[Session] = []
+        for case in CASES:
+            user = self.create_user(metadata_of(self.seed, self._next_index), case_named(case).home)
+            added += self.add_case(user, case)
+        return added
+
+    def add_late_session(self, user: User, days_ago: int) -> Session:
+        """A COMPLETE session of so many noon-to-noon days back that reached the vendor only now.
+
+        It is the night's sleep, or a nap in the afternoon before it if the night is taken.
+
+        Raises:
+            ValueError: ``days_ago`` is not 1 to 3650, or the user has recorded both.
+        """
+        if not 1 <= days_ago <= _LATEST_DAYS:
+            raise ValueError(f"A late session lies 1 to {_LATEST_DAYS} days back.")
+        night = night_at(user.person, self._now) - days_ago * _DAY
+        for plan in (main_night(self.seed, user.person, night), afternoon(self.seed, user.person, night)):
+            session = Session(self.seed, user.person, plan, self._now - plan.end, case="late")
+            if session.end <= self._now and _is_free(user, [session]):
+                return _put(user, [session])[0]
+        raise ValueError(f"The night and the afternoon of {night} are taken.")
+
+    def mark_to_be_deleted(self, user: User) -> None:
+        """Announce that a user will be deleted; nothing else changes yet."""
+        user.to_be_deleted = True
+
+    def reanalyse(self, user: User, session: Session) -> None:
+        """Give a COMPLETE session new stages and figures, others each time; id, start and end stay.
+
+        Raises:
+            ValueError: the session is not one of the user's, is not COMPLETE, or has no sleep or arrays to show it.
+        """
+        if session not in user.sessions or session.state(self._now) != "COMPLETE":
+            raise ValueError("Only a COMPLETE session of the user can be analysed again.")
+        if not session.analyse_again():
+            raise ValueError("A new analysis of that session shows the same: no sleep, or no arrays.")
 
     def _settle(self, index: int) -> User:
         person = inhabitant(self.seed, index)
@@ -249,27 +232,58 @@ class World:
         return plans
 
     def _session(self, person: Person, plan: Plan) -> Session:
-        return Session(self.seed, person, plan, plan.end + timedelta(seconds=self.analysis_s))
+        return Session(self.seed, person, plan, self._analysis)
 
-    def _add_night(self, user: User) -> Session:
-        night = self._next_night(user)
-        session = self._session(user.person, main_night(self.seed, user.person, night))
-        while any(other.start < session.end and session.start < other.end for other in user.sessions):
-            night += timedelta(days=1)
-            session = self._session(user.person, main_night(self.seed, user.person, night))
-        user.sessions.append(session)
-        user.sessions.sort(key=lambda session: session.start)
-        return session
+    def _usual(self, person: Person, night: date) -> list[Session]:
+        return [self._session(person, main_night(self.seed, person, night))]
 
-    def _next_night(self, user: User) -> date:
-        """The night after the last main one; for somebody without any, the last one that is over and analysed."""
+    def _unusual(self, person: Person, case: str, night: date) -> list[Session]:
+        plans = case_named(case).times(person, main_night(self.seed, person, night))
+        return [self._odd(person, case, plan, part) for part, plan in enumerate(plans, 1)]
+
+    def _odd(self, person: Person, case: str, plan: Plan, part: int = 1) -> Session:
+        return Session(self.seed, person, plan, self._analysis, case_named(case).oddity, case, part)
+
+    def _in_progress(self, user: User, state: InProgress, night: date | None) -> tuple[Plan, datetime]:
+        """A plan that is in ``state`` at a moment that is now or later, and that moment."""
+        ended = state == "CLOSED"
+        if night is None:
+            moment = max([self._now, *(session.closed + _QUIET for session in user.sessions)])
+            return in_progress(moment, night_at(user.person, moment), ended), moment
+        plan = main_night(self.seed, user.person, night)
+        moment = plan.end if ended else plan.start + (plan.end - plan.start) // _SECOND // 2 * _SECOND
+        if moment < self._now:
+            raise ValueError(f"The night of {night} is over; a session that is {state} needs a later one.")
+        return plan, moment
+
+    def _next_free(self, user: User, planned: Callable[[date], list[Session]]) -> list[Session]:
+        """What is planned for the first free night after the last main one.
+
+        For somebody without any it is the last night that is over and analysed.
+        """
         mains = [session.plan.night_of for session in user.sessions if session.plan.kind == "main"]
         if mains or user.deleted_nights:
-            return max(mains + user.deleted_nights) + timedelta(days=1)
-        night = night_at(user.person, self._now)
-        while self._session(user.person, main_night(self.seed, user.person, night)).completes > self._now:
-            night -= timedelta(days=1)
-        return night
+            night = max(mains + user.deleted_nights) + _DAY
+        else:
+            night = night_at(user.person, self._now)
+            while any(session.completes > self._now for session in planned(night)):
+                night -= _DAY
+        while not _is_free(user, sessions := planned(night)):
+            night += _DAY
+        return sessions
+
+
+def _is_free(user: User, sessions: Iterable[Session]) -> bool:
+    return not any(session.overlaps(other) for session in sessions for other in user.sessions)
+
+
+def _put(user: User, sessions: list[Session]) -> list[Session]:
+    """Add sessions to a user's; a session of theirs may not be in the way."""
+    if not _is_free(user, sessions):
+        raise ValueError("The user has recorded another session at that time.")
+    user.sessions.extend(sessions)
+    user.sessions.sort(key=lambda session: session.start)
+    return sessions
 
 
 def _check_world(users: int, nights: int, now: datetime | None, analysis_s: int) -> None:

@@ -13,8 +13,8 @@ from assets.raw.pull import Progress, PullReport, Window, pull, pull_average_sta
 from connectors.asleep.client import AsleepClient
 from connectors.asleep.sandbox import World
 from connectors.home import Home
-from connectors.http import Retry
 from connectors.lake.raw import CurrentDocument
+from connectors.patience import Patience, Retry
 from connectors.rate_limit import RateLimit
 from connectors.state.dirty import list_dirty
 from connectors.state.ledger import unpulled
@@ -64,7 +64,7 @@ class Puller:
                 rate_limit=RateLimit(self.home.root / "budget", 100_000),
                 clock=self.home.clock,
                 concurrency=self.concurrency,
-                retry=Retry(attempts=2, base_s=0.001, cap_s=0.001, jitter_s=0.0),
+                patience=Patience(Retry(attempts=2, base_s=0.001, cap_s=0.001, jitter_s=0.0)),
                 transport=self.transport,
             )
             async with client:

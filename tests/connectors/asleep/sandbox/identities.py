@@ -1,7 +1,8 @@
 """The 23 identities every complete session of the vendor keeps, written against the answer alone.
 
-Each takes the ``result`` of GET /data/v3/sessions/{id} and says whether it holds. Nothing here uses the sandbox's code:
-the table is the documentation in executable form.
+Each takes the ``result`` of GET /data/v3/sessions/{id} and says whether it holds; one about figures the contract leaves
+out (stages in the two-stage plan, snoring, breathing) holds without them. Nothing here uses the sandbox's code: the
+table is the documentation in executable form.
 """
 
 from collections.abc import Callable
@@ -66,6 +67,11 @@ def _period(result: Result) -> list[int]:
     return stages[asleep[0] : asleep[-1] + 1] if asleep else []
 
 
+def _has_depth(r: Result) -> bool:
+    """Whether sleep is told apart by depth: not in the two-stage plan."""
+    return r["stat"]["time_in_light"] is not None
+
+
 def time_in_bed_is_end_minus_start(r: Result) -> bool:
     return _at(r["session"]["end_time"]) - _at(r["session"]["start_time"]) == _s(r["stat"]["time_in_bed"])
 
@@ -91,6 +97,8 @@ def sleep_and_wake_fill_the_period(r: Result) -> bool:
 
 def stages_fill_sleep(r: Result) -> bool:
     stat = r["stat"]
+    if not _has_depth(r):
+        return True
     return bool(stat["time_in_light"] + stat["time_in_deep"] + stat["time_in_rem"] == stat["time_in_sleep"])
 
 
@@ -108,25 +116,30 @@ def wake_ratio_is_of_the_period(r: Result) -> bool:
 
 
 def stage_ratios_are_of_the_period(r: Result) -> bool:
-    return all(_of_period(r["stat"], f"time_in_{stage}", f"{stage}_ratio", 0.02) for stage in ("light", "deep", "rem"))
+    stages = ("light", "deep", "rem") if _has_depth(r) else ()
+    return all(_of_period(r["stat"], f"time_in_{stage}", f"{stage}_ratio", 0.02) for stage in stages)
 
 
 def ratios_add_up(r: Result) -> bool:
     stat = r["stat"]
     if stat["time_in_sleep_period"] == 0:
         return True
-    stages = stat["light_ratio"] + stat["deep_ratio"] + stat["rem_ratio"]
+    stages = stat["light_ratio"] + stat["deep_ratio"] + stat["rem_ratio"] if _has_depth(r) else stat["sleep_ratio"]
     return _near(stat["sleep_ratio"] + stat["wake_ratio"], 1, 0.01) and _near(stages, stat["sleep_ratio"], 0.01)
 
 
 def snoring_fills_the_period(r: Result) -> bool:
     stat = r["stat"]
+    if stat["time_in_snoring"] is None:
+        return True
     return bool(stat["time_in_snoring"] + stat["time_in_no_snoring"] == stat["time_in_sleep_period"])
 
 
 def snoring_ratios_add_up(r: Result) -> bool:
     stat = r["stat"]
-    return stat["time_in_sleep_period"] == 0 or _near(stat["snoring_ratio"] + stat["no_snoring_ratio"], 1, 0.01)
+    if stat["time_in_sleep_period"] == 0 or stat["snoring_ratio"] is None:
+        return True
+    return _near(stat["snoring_ratio"] + stat["no_snoring_ratio"], 1, 0.01)
 
 
 def breath_fills_the_period_and_ratios_add_up(r: Result) -> bool:
@@ -144,7 +157,10 @@ def durations_are_whole_epochs(r: Result) -> bool:
 
 def stage_totals_are_epoch_counts(r: Result) -> bool:
     period = _period(r)
-    names = ("time_in_wake", "time_in_light", "time_in_deep", "time_in_rem")
+    names = [
+        "time_in_wake",
+        *(["time_in_light", "time_in_deep", "time_in_rem"] if _has_depth(r) else ["time_in_sleep"]),
+    ]
     return all(30 * period.count(code) == r["stat"][name] for code, name in enumerate(names))
 
 
@@ -159,7 +175,7 @@ def awakenings_are_wake_blocks(r: Result) -> bool:
 def some_stage_comes_at_onset(r: Result) -> bool:
     latencies = [r["stat"][f"{stage}_latency"] for stage in ("light", "deep", "rem")]
     known = [latency for latency in latencies if latency is not None]
-    return bool(min(known) == 0 if known else r["stat"]["time_in_sleep"] == 0)
+    return bool(min(known) == 0 if known else r["stat"]["time_in_sleep"] == 0 or not _has_depth(r))
 
 
 def cycle_times_are_one_more_than_cycles(r: Result) -> bool:
@@ -186,7 +202,7 @@ def breath_is_null_exactly_without_analysis(r: Result) -> bool:
 def arrays_have_one_length(r: Result) -> bool:
     names = ("sleep_stages", "snoring_stages", "breath_stages")
     lengths = {len(r["session"][name]) for name in names if r["session"][name] is not None}
-    return lengths == {r["stat"]["time_in_bed"] // 30}
+    return len(lengths) == 1
 
 
 IDENTITIES: tuple[Callable[[Result], bool], ...] = (

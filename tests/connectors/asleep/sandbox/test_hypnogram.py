@@ -6,7 +6,23 @@ from itertools import groupby, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.asleep.sandbox.hypnogram import DEEP, LIGHT, REM, WAKE, hypnogram, snoring, unstable_breathing
+from connectors.asleep.sandbox.hypnogram import (
+    DEEP,
+    LIGHT,
+    REM,
+    UNKNOWN,
+    WAKE,
+    asleep_to_the_end,
+    hypnogram,
+    in_two_stages,
+    mostly_unknown,
+    snoring,
+    unstable_breathing,
+    with_a_gap_before_sleep,
+    with_a_long_gap,
+    with_code,
+    with_short_gaps,
+)
 from connectors.asleep.sandbox.seeding import stream
 
 MINUTE = 2
@@ -153,6 +169,37 @@ def test_unstable_breathing_comes_in_short_blocks_of_sleep(seed: int, per_hour: 
     assert not any(mark and stage == WAKE for mark, stage in zip(unstable, stages, strict=True))
     # A block may be cut in two by a short awakening, so the epochs bound the number of blocks.
     assert 0 < len(blocks(unstable, 1)) <= sum(unstable) <= 2.5 * per_hour * hours + 4
+
+
+@given(seeds)
+@plausible
+def test_nothing_is_heard_where_nothing_is_known(seed: int) -> None:
+    """Unknown epochs have neither snoring nor unstable breathing, and are not sleep to fill with it."""
+    stages = mostly_unknown(stream(seed), hypnogram(stream(seed), 900))
+    asleep = sum(stage > WAKE for stage in stages)
+    for marks in (snoring(stream(seed), stages, 0.3), unstable_breathing(stream(seed), stages, 4)):
+        assert not any(mark for mark, stage in zip(marks, stages, strict=True) if stage == UNKNOWN)
+        assert sum(marks) <= 0.6 * asleep + 60
+    assert stages.count(UNKNOWN) >= 540
+
+
+@given(seeds, night_lengths)
+@plausible
+def test_changes_of_a_night_are_where_they_should_be(seed: int, epochs: int) -> None:
+    """Gaps and codes of any night have their size and leave the rest of it alone."""
+    night = hypnogram(stream(seed), epochs)
+    sizes = {with_short_gaps: (UNKNOWN, 10), with_a_gap_before_sleep: (UNKNOWN, 4), with_code(7): (7, 4)}
+    for change, (code, size) in sizes.items():
+        heard = change(stream(seed), night)
+        assert heard.count(code) == size
+        assert all(now in (was, code) for was, now in zip(night, heard, strict=True))
+    long = with_a_long_gap(stream(seed), night)
+    assert 60 * MINUTE <= long.count(UNKNOWN) <= 90 * MINUTE
+    assert blocks(long, UNKNOWN) == [long.count(UNKNOWN)]
+    asleep = asleep_to_the_end(stream(seed), night)
+    assert asleep[-1] != WAKE
+    assert sleep_period(asleep)[: len(sleep_period(night))] == sleep_period(night)
+    assert in_two_stages(stream(seed), night) == [int(stage > WAKE) for stage in night]
 
 
 def test_all_wake_has_nothing_to_snore_in() -> None:

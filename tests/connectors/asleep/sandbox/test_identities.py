@@ -34,6 +34,11 @@ def test_every_complete_session_keeps(identity: Callable[[Result], bool], comple
     assert not [result["session"]["id"] for result in complete_sessions if not identity(result)]
 
 
+def test_arrays_of_ordinary_sessions_are_as_long_as_the_time_in_bed(complete_sessions: list[Result]) -> None:
+    """One value for each full 30 s; nothing is lost unless it is asked for."""
+    assert all(len(r["session"]["sleep_stages"]) == r["stat"]["time_in_bed"] // 30 for r in complete_sessions)
+
+
 def test_the_sessions_are_worth_checking(complete_sessions: list[Result]) -> None:
     """There are hundreds, with and without breathing, with and without cycles, and some in which nobody slept."""
     assert len(complete_sessions) > 600

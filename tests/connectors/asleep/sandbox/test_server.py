@@ -41,6 +41,34 @@ def test_serve_answers_until_a_signal_and_then_returns(number: signal.Signals) -
     assert (server.returncode, rest, errors) == (0, "stopped\n", "")
 
 
+def test_a_signal_ends_a_stalled_answer_without_a_word() -> None:
+    """Whoever is kept waiting is let go, and nothing is logged about it."""
+    program = SERVE.replace("import World, serve", "import Faults, Rule, World, serve").replace(
+        "port=0", 'port=0, faults=Faults([Rule(kind="stall", how="silence")])'
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        base_url = server.stdout.readline().strip()
+        with httpx.Client(base_url=base_url, headers={"x-api-key": "sandbox-key"}, trust_env=False) as client:
+            with pytest.raises(httpx.ReadTimeout):
+                client.get("/data/v1/sessions", timeout=0.5)
+            waiting = threading.Thread(target=_ask_in_vain, args=(client,))
+            waiting.start()
+            while client.get("/_control/faults").json()["faults"][0]["fired"] != 2:
+                pass
+            os.kill(server.pid, signal.SIGTERM)
+            rest, errors = server.communicate(timeout=30)
+            waiting.join()
+    assert (server.returncode, rest, errors) == (0, "stopped\n", "")
+
+
+def _ask_in_vain(client: httpx.Client) -> None:
+    with pytest.raises(httpx.TransportError):
+        client.get("/data/v1/sessions", timeout=60)
+
+
 def test_two_worlds_run_side_by_side() -> None:
     """Each has its own port and its own people, and both are gone afterwards."""
     before = threading.enumerate()
@@ -69,7 +97,7 @@ def test_the_sandbox_shares_nothing_with_the_pipeline() -> None:
     ours = {"assets", "connectors", "pipelines", "schemas", "tests"}
     foreign = {
         name
-        for path in PACKAGE.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         for name in imported(path)
         if name.split(".")[0] in ours and not name.startswith("connectors.asleep.sandbox")
     }

@@ -78,6 +78,35 @@ def test_nobody_slept() -> None:
     assert not stat.slept
 
 
+def test_unknown_epochs_belong_to_the_period_and_to_no_sum() -> None:
+    """Of 100 epochs between first and last sleep 20 are unknown: ratios are of all 100, and no latency starts there."""
+    stages = runs((WAKE, 20), (-1, 5), (LIGHT, 30), (-1, 20), (REM, 30), (WAKE, 10), (DEEP, 10), (-1, 5), (WAKE, 10))
+    stat = measure(stages, [0] * 140, None, 4200)
+    assert (stat.sleep_latency, stat.time_in_sleep_period, stat.wakeup_latency) == (750, 3000, 450)
+    assert (stat.time_in_sleep, stat.time_in_wake) == (2100, 300)
+    assert (stat.time_in_light, stat.time_in_deep, stat.time_in_rem) == (900, 300, 900)
+    assert (stat.sleep_ratio, stat.wake_ratio, stat.light_ratio, stat.deep_ratio, stat.rem_ratio) == (
+        *(0.7, 0.1, 0.3, 0.1, 0.3),
+    )
+    assert (stat.light_latency, stat.rem_latency, stat.deep_latency) == (0, 1500, 2700)
+    assert (stat.waso_count, stat.sleep_cycle_count, stat.sleep_efficiency) == (1, 1, 0.5)
+
+
+def test_onset_may_be_taken_for_unknown() -> None:
+    """Where an unknown epoch can be the onset, the period and all latencies begin with it."""
+    stages = runs((WAKE, 20), (-1, 5), (LIGHT, 30), (WAKE, 5))
+    stat = measure(stages, [0] * 60, None, 1800, onset_at_unknown=True)
+    assert (stat.sleep_latency, stat.time_in_sleep_period, stat.light_latency) == (600, 1050, 150)
+    assert measure([-1, WAKE], [0, 0], None, 60, onset_at_unknown=True).sleep_latency == 60
+
+
+def test_two_stages_have_no_depth() -> None:
+    """In the plan with two stages sleep is one figure, and what there is of it is as ever."""
+    stat = measure(hour_of_light(), None, None, 3600, two_stage=True)
+    assert (stat.time_in_sleep, stat.sleep_ratio, stat.sleep_efficiency) == (1080, 0.86, 0.3)
+    assert {stat.time_in_light, stat.deep_ratio, stat.rem_latency, stat.time_in_snoring, stat.snoring_ratio} == {None}
+
+
 def test_breath_figures() -> None:
     """Unstable blocks are counted inside the sleep period; the index is blocks per hour of sleep."""
     stages = runs((WAKE, 20), (LIGHT, 240), (WAKE, 20))
