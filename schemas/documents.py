@@ -4,3 +4,15 @@ SESSION = "session"
 SESSION_LIST = "session_list"
 AVERAGE_STATS = "average_stats"
 USER = "user"
+
+FIRST_SEEN = "first_seen"
+"""Why a version of a session was kept: nothing was known of it before."""
+
+COMPLETED = "completed"
+"""It had been seen in analysis, or could not be fetched, and now came in full."""
+
+RE_ANALYSED = "re_analysed"
+"""The vendor sent other content than before."""
+
+DELETED = "deleted"
+"""The vendor does not have it any more; the version is a tombstone."""

@@ -26,7 +26,7 @@ from connectors.errors import (
 from connectors.lake.raw import HTTP_OK, NOT_FOUND, RawDocument
 from connectors.state.ledger import COMPLETE, DELETED, OWED, PENDING, LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
-from schemas import asleep
+from schemas import asleep, documents
 from schemas.canonical import average_stats_hash, session_hash, user_hash
 from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, USER
 from schemas.nights import FIRST_DAY, local_date, utc_date
@@ -186,10 +186,10 @@ async def _fetch_session(client: AsleepClient, pull: UserPull, seen: LedgerSessi
         pull.counts.pending += 1
         pull.sessions.append(replace(seen, verdict=PENDING))
     else:
-        _keep_session(pull, seen, answer)
+        _keep_session(pull, seen, answer, now)
 
 
-def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail]) -> None:
+def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime) -> None:
     content_hash = session_hash(answer.body)
     changed = content_hash != seen.content_hash
     # What the build will refuse is kept, and asked for again until the vendor answers as documented.
@@ -202,6 +202,7 @@ def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Ses
         pull.counts.changed += 1
     if changed:
         document = _raw(pull.user, SESSION, seen.session_id, seen.partition, answer, content_hash)
+        document = replace(document, reason=_reason(seen, now))
         pull.raw.append(document)
         pull.dirty_days.add(seen.partition)
         pull.touched_months |= _months_of(answer, seen, pull.user)
@@ -214,6 +215,12 @@ def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Ses
             changed_at=answer.fetched_at if changed else seen.changed_at,
         )
     )
+
+
+def _reason(seen: LedgerSession, now: datetime) -> str:
+    if seen.content_hash is not None:
+        return documents.RE_ANALYSED
+    return documents.FIRST_SEEN if seen.first_seen_at == now else documents.COMPLETED
 
 
 def _keep_tombstone(pull: UserPull, seen: LedgerSession, body: bytes, now: datetime) -> None:
@@ -234,6 +241,7 @@ def _keep_tombstone(pull: UserPull, seen: LedgerSession, body: bytes, now: datet
                 fetched_at=now,
                 content_hash=content_hash,
                 body=body,
+                reason=documents.DELETED,
             )
         )
         pull.dirty_days.add(seen.partition)

@@ -36,6 +36,7 @@ RAW_SCHEMA = pa.schema(
         ("fetched_at", pa.timestamp("us", tz="UTC")),
         ("raw_sha256", pa.string()),
         ("content_hash", pa.string()),
+        ("reason", pa.string()),
         ("body", pa.binary()),
     ]
 )
@@ -47,7 +48,10 @@ class RawDamaged(NightshiftError):
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """One answer as received. ``status`` 404 is a tombstone: the vendor said that the document is no more."""
+    """One answer as received. ``status`` 404 is a tombstone: the vendor said that the document is no more.
+
+    ``reason`` says why it was kept (a word of ``schemas.documents``); files of older releases do not have it.
+    """
 
     org_id: str
     source: str
@@ -59,6 +63,7 @@ class RawDocument:
     fetched_at: datetime
     content_hash: str
     body: bytes
+    reason: str | None = None
 
     def __repr__(self) -> str:
         return f"RawDocument(document={self.document}, date={self.date}, status={self.status})"
@@ -131,7 +136,7 @@ class RawStore:
         return [RawDocument(date=day, **row) for path in paths for row in _rows(path)]
 
 
-def _order(document: RawDocument) -> tuple[str, str, datetime, str, int, bytes, str]:
+def _order(document: RawDocument) -> tuple[str, str, datetime, str, int, bytes, str, str]:
     # Down to the last field, so that it does not matter in which files, or in which order, documents came.
     return (
         document.user_id,
@@ -141,6 +146,7 @@ def _order(document: RawDocument) -> tuple[str, str, datetime, str, int, bytes, 
         document.status,
         document.body,
         document.org_id,
+        document.reason or "",
     )
 
 
