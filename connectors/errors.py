@@ -63,13 +63,17 @@ class Forbidden(VendorError):
 
 
 class RateLimited(VendorError):
-    """403 "rate limit" or 429, still after all retries. ``retry_after_s`` is the vendor's wish in seconds, if any."""
+    """403 "rate limit" or 429, still after all retries. ``retry_after_s`` is the vendor's wish in seconds, if any.
+
+    ``lasting`` is True when the vendor has refused every call for so long that asking on is pointless.
+    """
 
     kind: ClassVar[str] = "rate_limited"
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, lasting: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.lasting = lasting
 
 
 class InvalidUserId(VendorError):
@@ -116,11 +120,24 @@ class UnreadableAnswer(VendorError):
     kind: ClassVar[str] = "unreadable_answer"
 
 
+class CutShort(UnreadableAnswer):
+    """A 2xx answer that is no JSON at all: taken for one cut on the way, and asked for again."""
+
+
+class VendorDown(VendorError):
+    """Many calls in a row failed, and trying one from time to time has not succeeded for minutes."""
+
+    kind: ClassVar[str] = "vendor_down"
+
+
 def stops_everything(error: BaseException) -> bool:
     """Whether asking for the next user is pointless after this error: the run stops and is resumed later.
 
     A host that was reached but gave no good answer in time is the trouble of that one call.
     """
-    if isinstance(error, HostUnreachable):
-        return not error.may_have_run
-    return isinstance(error, (KeyRefused, PlanExpired, QuotaExceeded))
+    match error:
+        case HostUnreachable():
+            return not error.may_have_run
+        case RateLimited():
+            return error.lasting
+    return isinstance(error, (KeyRefused, PlanExpired, QuotaExceeded, VendorDown))

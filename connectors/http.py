@@ -1,48 +1,26 @@
-"""What every vendor client shares: one host's connections, its budget, retries, time-outs, and a count of its calls.
+"""What every vendor client shares: one host's calls, within its budget, with retries and a breaker, and counted.
 
-No vendor lives here: which answers are errors is told by a ``Judge`` that the vendor's own client brings along.
-Nothing of httpx or aiohttp leaves this room: their errors and logs carry addresses, and addresses carry user ids.
+No vendor lives here: which answers are errors is told by a ``Judge`` that the vendor's own client brings along. How
+patient we are is in ``patience``, the way to the host in ``transport``.
 """
 
 import asyncio
-import ipaddress
-import logging
-import socket
-import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache, partial
-from importlib.metadata import version
+from datetime import datetime
 from types import TracebackType
 from typing import Self
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import httpx
-import stamina
-from httpx_aiohttp import AiohttpTransport
 
-from connectors.errors import HostUnreachable, RateLimited, ServerFailed, UnreadableAnswer, VendorError, WrongUsage
+from connectors.breaker import Breaker, Entry
+from connectors.errors import CutShort, HostUnreachable, RateLimited, ServerFailed, VendorError
+from connectors.pace import Slot
+from connectors.patience import Patience, Tries, retry_after_s
 from connectors.rate_limit import RateLimit
-
-CONNECT_S = 10.0
-"""Seconds for name resolution, TCP and TLS together."""
-
-ANSWER_S = 30.0
-"""Seconds for one attempt from connecting to the last byte of the answer."""
-
-IDLE_S = 4.0
-"""Seconds an idle connection is kept: shorter than any usual server, so that we never write to one just closed."""
-
-LONGEST_RETRY_AFTER_S = 300.0
-"""A longer ``Retry-After`` is ignored: no run sits still that long for one call."""
-
-
-class CutShort(UnreadableAnswer):
-    """A 2xx answer that is no JSON at all: taken for one cut on the way, and asked for again."""
+from connectors.stop import Stop
+from connectors.transport import TRANSPORT_ERRORS, diagnosis, open_client, origin, parsed
 
 
 @dataclass
@@ -68,6 +46,11 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
 
+    def identity(self) -> bytes:
+        """What tells this call from every other one; not to be shown or kept."""
+        parts = (self.method, self.path, sorted(self.headers.items()), sorted(self.params.items()), self.body)
+        return repr(parts).encode()
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -85,74 +68,20 @@ Judge = Callable[[Reply], VendorError | None]
 
 
 @dataclass(frozen=True)
-class Retry:
-    """How often and how patiently a call is repeated: ``attempts`` in all, waits doubling from ``base_s`` to ``cap_s``.
+class _Permit:
+    """What a request needs to leave: a slot of the budget, and entry through the breaker."""
 
-    Up to ``jitter_s`` seconds are added at random, so that calls that failed together do not come back together.
-    """
-
-    attempts: int = 5
-    base_s: float = 1.0
-    cap_s: float = 60.0
-    jitter_s: float = 1.0
-
-    def rounds(self, *, repeatable: bool) -> AsyncIterator[stamina.Attempt]:
-        """The attempts at one call, each to be entered as a context manager."""
-        return stamina.retry_context(
-            on=partial(retry_wait, repeatable=repeatable),
-            attempts=self.attempts,
-            timeout=None,
-            wait_initial=self.base_s,
-            wait_max=self.cap_s,
-            wait_jitter=self.jitter_s,
-        )
-
-
-def retry_wait(error: Exception, *, repeatable: bool) -> bool | float:
-    """Whether to try again after ``error``: False, True (wait as usual), or the seconds the host asked for."""
-    if not _is_passing(error, repeatable):
-        return False
-    wish_s: float | None = getattr(error, "retry_after_s", None)
-    return True if wish_s is None else wish_s
-
-
-def _is_passing(error: Exception, repeatable: bool) -> bool:
-    """True when the same call may succeed later and cannot have run already, unless it may run twice."""
-    match error:
-        case RateLimited():
-            return True
-        case HostUnreachable():
-            return repeatable or not error.may_have_run
-        case ServerFailed() | CutShort():
-            return repeatable
-    return False
-
-
-def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Seconds a ``Retry-After`` header asks for (RFC 9110: a number or a date); None when missing or absurd."""
-    if header is None:
-        return None
-    wish_s = _seconds(header, now)
-    return wish_s if wish_s is not None and 0 < wish_s <= LONGEST_RETRY_AFTER_S else None
-
-
-def _seconds(header: str, now: datetime) -> float | None:
-    try:
-        return float(header)
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(header)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    slot: Slot
+    entry: Entry
 
 
 class Host:
     """One vendor host; an async context manager, for use in one event loop.
 
     ``setting`` is the name of the setting that holds ``base_url``, for texts. At most ``concurrency`` requests are
-    under way at once, each after a slot of ``rate_limit``; ``on_call`` is told each endpoint name as it is asked.
+    under way at once, each after a slot of ``rate_limit`` and, if there is one, let through by ``breaker``; ``on_call``
+    is told each endpoint name as it is asked. Once a call has ended with an error that ``stops_everything`` no request
+    leaves any more: those on their way may finish, all other calls raise that error too.
     """
 
     def __init__(
@@ -164,29 +93,35 @@ class Host:
         rate_limit: RateLimit,
         concurrency: int,
         clock: Callable[[], datetime],
-        retry: Retry,
+        patience: Patience | None = None,
+        breaker: Breaker | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[str], None] | None = None,
     ) -> None:
-        self._url = _parsed(base_url, setting)
+        self._url = parsed(base_url, setting)
         self._headers = dict(headers)
         self._setting = setting
         self._rate_limit = rate_limit
         self._concurrency = concurrency
         self._clock = clock
-        self._retry = retry
+        self._patience = patience or Patience()
+        self._breaker = breaker
         self._transport = transport
         self._on_call = on_call
         self._places = asyncio.Semaphore(concurrency)
+        self._turn = asyncio.Lock()
+        self._stop = Stop()
         self.calls = Calls()
 
     @property
     def origin(self) -> str:
         """Scheme, host and port: the part of the address that may be shown."""
-        return _origin(self._url)
+        return origin(self._url)
 
     async def __aenter__(self) -> Self:
-        self._client = open_client(self._url, self._headers, self._concurrency, self._transport)
+        self._client = open_client(
+            self._url, self._headers, self._concurrency, self._transport, answer_s=self._patience.answer_s
+        )
         return self
 
     async def __aexit__(
@@ -197,21 +132,42 @@ class Host:
     async def call(self, call: Call, judge: Judge) -> Reply:
         """Ask until the answer is good or the attempts are used up.
 
-        Raises ``HostUnreachable``, or whatever error ``judge`` found in the last answer.
+        Raises ``HostUnreachable``, ``VendorDown``, whatever error ``judge`` found in the last answer, or the error
+        that has stopped everything.
         """
-        async for attempt in self._retry.rounds(repeatable=call.repeatable):
-            with attempt:
-                reply = await self._ask(call, judge, attempt.num)
-        return reply
+        tries = Tries(self._patience.retry, call.repeatable)
+        while True:
+            outcome = await self._ask(call, judge, tries.number)
+            if isinstance(outcome, Reply):
+                return outcome
+            wait_s = tries.wait_s(outcome)
+            if wait_s is None:
+                self._stop.consider(outcome)
+                raise outcome
+            await self._stop.sleep(wait_s)
 
-    async def _ask(self, call: Call, judge: Judge, attempt: int) -> Reply:
+    async def _ask(self, call: Call, judge: Judge, attempt: int) -> Reply | VendorError:
+        """One attempt: a good answer, or the error it came to."""
         async with self._places:
-            await self._rate_limit.acquire()
+            permit = await self._permitted()
             self._count(call.endpoint, attempt)
-            reply = await self._send(call, attempt)
-        if error := judge(reply):
-            raise error
-        return reply
+            outcome: Reply | VendorError = await self._send(call, attempt)
+            if isinstance(outcome, Reply) and (error := judge(outcome)):
+                # Before anything is awaited: after an answer that concerns everybody no further request may leave.
+                self._stop.consider(error)
+                outcome = error
+            return await self._told(permit, call, outcome)
+
+    async def _permitted(self) -> _Permit:
+        """Wait for a slot of the budget at a time when the breaker lets calls through."""
+        async with self._stop.interrupting(), self._turn:
+            while True:
+                slot = await self._rate_limit.acquire()
+                if self._breaker is None:
+                    return _Permit(slot, Entry())
+                if entry := await self._breaker.enter(self._patience.answer_s):
+                    return _Permit(slot, entry)
+                await self._breaker.wait()
 
     def _count(self, endpoint: str, attempt: int) -> None:
         self.calls.by_endpoint[endpoint] += 1
@@ -219,21 +175,21 @@ class Host:
         if self._on_call:
             self._on_call(endpoint)
 
-    async def _send(self, call: Call, attempt: int) -> Reply:
+    async def _send(self, call: Call, attempt: int) -> Reply | HostUnreachable:
         kind = {} if call.body is None else {"content-type": "application/json"}
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._patience.answer_s):
                 response = await self._client.request(
                     call.method, call.path, headers={**kind, **call.headers}, params=call.params, content=call.body
                 )
-        except _TRANSPORT_ERRORS as error:
-            reason, may_have_run = _diagnosis(error)
+        except TRANSPORT_ERRORS as error:
+            reason, may_have_run = diagnosis(error)
         else:
             now = self._clock()
             wish_s = retry_after_s(response.headers.get("retry-after"), now)
             return Reply(response.status_code, response.content, attempt, now, wish_s)
-        # Raised out here because an error raised in the handler would carry the library's one as its context.
-        raise self._unreachable(reason, may_have_run, attempt)
+        # Made out here because an error made in the handler would carry the library's one as its context.
+        return self._unreachable(reason, may_have_run, attempt)
 
     def _unreachable(self, reason: str, may_have_run: bool, attempts: int) -> HostUnreachable:
         return HostUnreachable(
@@ -242,116 +198,26 @@ class Host:
             may_have_run=may_have_run,
         )
 
+    async def _told(self, permit: _Permit, call: Call, outcome: Reply | VendorError) -> Reply | VendorError:
+        """The outcome, once budget and breaker know of it; in its place, what they conclude from it."""
+        if isinstance(outcome, RateLimited):
+            pauses_s = (self._patience.retry.base_s, self._patience.retry.cap_s)
+            refused_s = await self._rate_limit.refused(permit.slot, outcome.retry_after_s, pauses_s)
+            outcome.lasting = refused_s > self._patience.refused_s
+            if self._breaker:
+                await self._breaker.undecided(permit.entry)
+        elif isinstance(outcome, HostUnreachable | ServerFailed | CutShort):
+            if self._breaker:
+                # A host that cannot be reached at all stops everything by itself, and sooner.
+                sent = not isinstance(outcome, HostUnreachable) or outcome.may_have_run
+                return await self._breaker.failed(permit.entry, call.identity(), counts=sent) or outcome
+        else:
+            await self._rate_limit.accepted(permit.slot)
+            if self._breaker:
+                await self._breaker.succeeded()
+        return outcome
+
 
 def attempts_text(attempts: int) -> str:
     """``1 attempt`` or ``5 attempts``, for error texts."""
     return f"{attempts} attempt" if attempts == 1 else f"{attempts} attempts"
-
-
-def open_client(
-    url: httpx.URL, headers: Mapping[str, str], concurrency: int, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """A client for one host on aiohttp's connection pool, with our time-outs and User-Agent and without logs."""
-    silence_libraries()
-    return httpx.AsyncClient(
-        base_url=url,
-        headers={"user-agent": f"nightshift/{version('nightshift')}", "accept": "application/json", **headers},
-        # "pool" becomes aiohttp's limit for getting a connection, opened or reused: it covers name resolution too.
-        timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S, pool=CONNECT_S),
-        transport=transport or _pool(url, concurrency),
-    )
-
-
-@cache
-def silence_libraries() -> None:
-    """Once a process: no log lines of the HTTP libraries (they hold addresses) and none of stamina (we count)."""
-    for name in ("httpx", "httpcore", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    stamina.instrumentation.set_on_retry_hooks([])
-
-
-class _Pool(AiohttpTransport):
-    def get_client(self) -> aiohttp.ClientSession:
-        session = super().get_client()
-        # aiohttp repeats a request once by itself when a kept connection breaks: uncounted and outside the limit.
-        session._retry_connection = False
-        return session
-
-
-def _pool(url: httpx.URL, concurrency: int) -> httpx.AsyncBaseTransport:
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=IDLE_S)
-    return _Pool(limits=limits, proxy=_proxy(url))
-
-
-def _proxy(url: httpx.URL) -> httpx.Proxy | None:
-    """The proxy the environment names for this host (HTTPS_PROXY, NO_PROXY); never one for this machine itself."""
-    if _is_loopback(url.host) or proxy_bypass(url.host):
-        return None
-    proxies = getproxies()
-    address = proxies.get(url.scheme) or proxies.get("all")
-    if not address:
-        return None
-    return httpx.Proxy(address if "://" in address else f"http://{address}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _parsed(base_url: str, setting: str) -> httpx.URL:
-    try:
-        url = httpx.URL(base_url)
-    except (httpx.InvalidURL, UnicodeError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
-        raise WrongUsage(f"{setting} is not an address such as https://api.example.com: correct it.")
-    return url
-
-
-def _origin(url: httpx.URL) -> str:
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
-
-
-_TRANSPORT_ERRORS = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
-
-_BEFORE_SENDING = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.ProxyError,
-)
-"""Failures that happen before a byte of the request has left."""
-
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, httpx.ProxyError), "proxy refused"),
-    ((socket.gaierror, aiohttp.ClientConnectorDNSError), "host name not found"),
-    ((ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError), "TLS failed"),
-    ((ConnectionRefusedError,), "connection refused"),
-    ((TimeoutError, httpx.TimeoutException), "timed out"),
-    (
-        (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError, httpx.NetworkError),
-        "connection closed early",
-    ),
-    ((aiohttp.ClientResponseError, httpx.ProtocolError, httpx.DecodingError), "not a valid HTTP answer"),
-)
-
-
-def _diagnosis(error: BaseException) -> tuple[str, bool]:
-    """What happened, in fixed words, and whether the host may have run the request."""
-    # httpx-aiohttp maps most of aiohttp's errors to ConnectTimeout; only the cause tells them apart.
-    root = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
-    links = tuple(_chain(root))
-    words = (text for kinds, text in _REASONS if any(isinstance(link, kinds) for link in links))
-    return next(words, "connection failed"), not isinstance(root, _BEFORE_SENDING)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

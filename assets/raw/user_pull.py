@@ -159,7 +159,7 @@ async def _look_at_row(
         pull.counts.unchanged += 1
         return
     seen = before or _first_sight(pull.user, row, now)
-    if row.state != asleep.COMPLETE:
+    if row.state in asleep.STATES - {asleep.COMPLETE}:
         pull.counts.pending += 1
         if before is None or before.fingerprint != mark:
             pull.sessions.append(replace(seen, fingerprint=mark, verdict=PENDING, changed_at=now))

@@ -17,6 +17,8 @@ import msgspec
 from connectors.asleep.answer import Answer
 from connectors.asleep.paging import every_row
 from connectors.asleep.refusals import AsleepJudge
+from connectors.asleep.session_list import SessionListAnswer
+from connectors.breaker import Breaker
 from connectors.errors import (
     InvalidRequest,
     InvalidUserId,
@@ -24,7 +26,8 @@ from connectors.errors import (
     UserNotFound,
     WrongUsage,
 )
-from connectors.http import Call, Calls, Host, Reply, Retry
+from connectors.http import Call, Calls, Host, Reply
+from connectors.patience import Patience
 from connectors.rate_limit import RateLimit
 from schemas.asleep import (
     AverageStats,
@@ -54,11 +57,12 @@ T = TypeVar("T")
 class AsleepClient:
     """Asleep's REST API; an async context manager for one event loop. Times of receipt come from ``clock`` (aware UTC).
 
-    Every method raises ``HostUnreachable``, ``KeyRefused``, ``PlanExpired``, ``QuotaExceeded``, ``Forbidden``,
-    ``RateLimited``, ``ServerFailed``, ``InvalidRequest``, ``InvalidUserId``, ``UnreadableAnswer`` or another
-    ``VendorError``; ``UserNotFound`` and ``SessionNotFound`` where a method does not say otherwise. ``calls`` counts
-    requests under ``list``, ``detail``, ``stats``, ``user``, ``create_user``, ``update_user``, ``delete_user`` and
-    ``delete_session``.
+    Every method raises ``HostUnreachable``, ``VendorDown``, ``KeyRefused``, ``PlanExpired``, ``QuotaExceeded``,
+    ``Forbidden``, ``RateLimited``, ``ServerFailed``, ``InvalidRequest``, ``InvalidUserId``, ``UnreadableAnswer`` or
+    another ``VendorError``; ``UserNotFound`` and ``SessionNotFound`` where a method does not say otherwise. After an
+    error that ``stops_everything`` a client asks no more: every call, waiting or new, raises that error. ``calls``
+    counts requests under ``list``, ``detail``, ``stats``, ``user``, ``create_user``, ``update_user``, ``delete_user``
+    and ``delete_session``.
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class AsleepClient:
         rate_limit: RateLimit,
         clock: Callable[[], datetime],
         concurrency: int = 32,
-        retry: Retry | None = None,
+        patience: Patience | None = None,
+        breaker: Breaker | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[str], None] | None = None,
     ) -> None:
@@ -83,7 +88,8 @@ class AsleepClient:
             rate_limit=rate_limit,
             concurrency=concurrency,
             clock=clock,
-            retry=retry or Retry(),
+            patience=patience,
+            breaker=breaker,
             transport=transport,
             on_call=on_call,
         )
@@ -138,12 +144,16 @@ class AsleepClient:
         limit: int = PAGE_ROWS,
         zone: str = "UTC",
     ) -> Answer[SessionList]:
-        """GET /data/v1/sessions: one page of sessions whose start date in ``zone`` is in the range, ends included."""
+        """GET /data/v1/sessions: one page of sessions whose start date in ``zone`` is in the range, ends included.
+
+        Rows are read one by one: see ``SessionListAnswer``.
+        """
         days = {"date_gte": date_gte, "date_lte": date_lte}
         params = {name: day.isoformat() for name, day in days.items() if day is not None}
         params |= {"order_by": order_by, "offset": str(offset), "limit": str(limit)}
         call = Call("list", "GET", "/data/v1/sessions", headers=_scope(zone, user_id), params=params)
-        return await self._document(call, SessionList)
+        reply = await self._host.call(call, AsleepJudge(call.endpoint, "result"))
+        return SessionListAnswer(reply.body, reply.status, reply.received_at, SessionList)
 
     def iterate_sessions(
         self,

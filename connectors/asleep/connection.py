@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from connectors.asleep.client import AsleepClient
+from connectors.breaker import Breaker
 from connectors.errors import WrongUsage
 from connectors.home import Clock, utc_now
+from connectors.patience import Patience
 from connectors.rate_limit import RateLimit
 from connectors.state.vendor import VendorAccount, key_fingerprint
 from schemas.asleep import ASLEEP
@@ -18,7 +20,10 @@ class MissingKey(WrongUsage):
 
 @dataclass(frozen=True)
 class AsleepConnection:
-    """An account and its budget; ``budget_file`` is shared by all processes of the home, so that all keep one limit."""
+    """An account and its budget; ``budget_file`` is shared by all processes of the home, so that all keep one limit.
+
+    So is the breaker's file beside it. ``patience`` is for tests that do not want to wait.
+    """
 
     base_url: str
     api_key: str | None = field(repr=False)
@@ -27,6 +32,7 @@ class AsleepConnection:
     budget_file: Path
     clock: Clock = utc_now
     new_vendor: bool = False
+    patience: Patience = field(default_factory=Patience)
 
     def account(self) -> VendorAccount:
         """Which account this is, without the key. Raises: MissingKey."""
@@ -37,9 +43,13 @@ class AsleepConnection:
         return AsleepClient(
             self.base_url,
             self._key(),
-            rate_limit=RateLimit(self.budget_file, self.requests_per_second),
+            rate_limit=RateLimit(
+                self.budget_file, self.requests_per_second, lowest_per_second=self.patience.lowest_per_second
+            ),
             clock=self.clock,
             concurrency=self.concurrency,
+            patience=self.patience,
+            breaker=Breaker(self.budget_file.with_suffix(".breaker"), "Asleep", self.patience.breaker),
             on_call=on_call,
         )
 

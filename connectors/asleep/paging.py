@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from connectors.errors import UnreadableAnswer
 from schemas.asleep import SessionRow
 
-_MOST_IDLE_PAGES = 5
+_MOST_IDLE_PAGES = 20
+"""Pages in a row that bring nothing new: each deletion between two pages costs two, ten may follow each other."""
 
 Fetch = Callable[[int], Awaitable[Sequence[SessionRow]]]
 """The page of rows from an offset on."""

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from connectors.errors import (
+    CutShort,
     Forbidden,
     InvalidRequest,
     InvalidUserId,
@@ -25,10 +26,13 @@ from connectors.errors import (
     UserNotFound,
     VendorError,
 )
-from connectors.http import CutShort, Reply, attempts_text
+from connectors.http import Reply, attempts_text
 from schemas.asleep import Envelope
 
 _LONGEST_TEXT = 4096
+_USER_ID = re.compile(r"\buser[ _-]?id\b")
+_PLAN = re.compile(r"\bplan\b")
+_RATE_LIMIT = re.compile(r"\brate[ _-]?limit|\btoo many requests\b")
 _ENVELOPE = msgspec.json.Decoder(Envelope[dict[str, msgspec.Raw]])
 _ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
@@ -37,7 +41,7 @@ _ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 class AsleepJudge:
     """Judges the answers of one endpoint.
 
-    ``success`` is what a 2xx body must be: an envelope with an object as result, any JSON, or nothing in particular.
+    ``success`` is what a 2xx body must be: an envelope with an object as result, any JSON, or empty (or any JSON).
     ``absent`` is what a 404 means when its text does not say.
     """
 
@@ -62,12 +66,15 @@ class AsleepJudge:
                 return _rate_limited(reply)
             case status if status >= 500:
                 return _server_failed(reply)
+        return self._undocumented(reply)
+
+    def _undocumented(self, reply: Reply) -> VendorError:
         return VendorError(
             f"Asleep gave an undocumented answer to the {self.endpoint} call ({reply.status}): check ASLEEP_BASE_URL."
         )
 
     def _success(self, reply: Reply) -> VendorError | None:
-        if self.success == "empty":
+        if self.success == "empty" and not reply.body.strip():
             return None
         try:
             (_ENVELOPE if self.success == "result" else _ANY_JSON).decode(reply.body)
@@ -90,6 +97,9 @@ class AsleepJudge:
 
     def _not_found(self, reply: Reply) -> VendorError:
         text = _detail(reply)
+        if not text:
+            # Not the vendor's envelope: a proxy or a wrong address, which know nothing of users and sessions.
+            return self._undocumented(reply)
         named = [word for word in ("user", "session") if word in text]
         if (named[0] if len(named) == 1 else self.absent) == "session":
             return SessionNotFound("Asleep does not know this session (404): it was deleted there.", reply.body)
@@ -97,19 +107,29 @@ class AsleepJudge:
 
 
 def _unauthorized(reply: Reply) -> VendorError:
-    if "user" in _detail(reply):
+    if _is_about_user_id(_detail(reply), _text(reply)):
         return InvalidUserId("Asleep calls a user id malformed (401): correct it in the roster.")
     return KeyRefused("Asleep refused the API key (401): check ASLEEP_API_KEY in the environment or .env.")
 
 
+def _is_about_user_id(detail: str, text: str) -> bool:
+    """Whether a 401 with this ``detail``, or this ``text`` where it has none, leaves the key out of it.
+
+    A login page may speak of users too, so outside of the envelope only a user id counts. Without any text it is what
+    the status says: the key.
+    """
+    return bool(_USER_ID.search(detail or text)) or ("user" in detail and "key" not in detail)
+
+
 def _forbidden(reply: Reply) -> VendorError:
     # No body is documented for 403, so a text outside of the usual envelope counts too.
-    text = _detail(reply) or _text(reply)
-    if "rate limit" in text:
+    detail = _detail(reply)
+    text = detail or _text(reply)
+    if _RATE_LIMIT.search(text):
         return _rate_limited(reply)
     if "quota" in text:
         return QuotaExceeded("Asleep's quota is used up (403): have it raised, then start the run again.")
-    if re.search(r"\bplan\b|expired", text):
+    if _PLAN.search(text) or "expired" in detail:  # outside of the envelope a login may have expired as well
         return PlanExpired("The Asleep plan has expired (403): renew it, then start the run again.")
     return Forbidden("Asleep forbids this call (403): check what the key and the contract allow.")
 
@@ -130,13 +150,13 @@ def _server_failed(reply: Reply) -> VendorError:
 
 
 def _detail(reply: Reply) -> str:
-    """The error's ``detail`` in lower case, a list of objects as one text; empty when there is none."""
+    """The error's ``detail`` in lower case, a list as one text; empty when the body is not the vendor's envelope."""
     try:
         document = msgspec.json.decode(reply.body)
     except (ValueError, RecursionError):
         return ""
     detail = document.get("detail") if isinstance(document, dict) else None
-    return _joined(detail).lower()
+    return _joined(detail).strip().lower()
 
 
 def _joined(detail: object) -> str:
@@ -145,7 +165,7 @@ def _joined(detail: object) -> str:
             return detail
         case list():
             return " ".join(_joined(part) for part in detail)
-        case {"msg": str() as message}:
+        case {"msg": str() as message} | {"message": str() as message} | {"title": str() as message}:
             return message
     return ""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connectors.home import Home
+    from connectors.patience import Patience
     from pipelines.runs import Runner
     from pipelines.settings import Settings
 
@@ -83,9 +84,17 @@ def backfill(
 
 
 def run_sync(
-    settings: "Settings", home: "Home", pull: "Callable[[Runner], None]", *, new_vendor: bool = False
+    settings: "Settings",
+    home: "Home",
+    pull: "Callable[[Runner], None]",
+    *,
+    new_vendor: bool = False,
+    patience: "Patience | None" = None,
 ) -> dict[str, Any]:
-    """Pull as told, build what is dirty, and sum up in the shape of ``sync --json``. Raises: NightshiftError."""
+    """Pull as told, build what is dirty, and sum up in the shape of ``sync --json``.
+
+    ``patience`` is how long to bear with the vendor, as usual unless told. Raises: NightshiftError.
+    """
     from connectors.logs import open_log
     from connectors.state.quarantine import count_quarantined
     from connectors.state.roster import list_users
@@ -95,6 +104,8 @@ def run_sync(
 
     began = time.monotonic()
     asleep = replace(asleep_connection(settings, home), new_vendor=new_vendor)
+    if patience is not None:
+        asleep = replace(asleep, patience=patience)
     check_vendor(home.state, asleep.account())
     with home.state.read() as connection:
         if not list_users(connection, ASLEEP):

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.http import Host, Retry
+from connectors.http import Host
+from connectors.patience import Patience, Retry
 from connectors.rate_limit import RateLimit
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -35,7 +36,7 @@ def make_host(tmp_path: Path) -> Callable[..., Host]:
             rate_limit=budget,
             concurrency=concurrency,
             clock=lambda: NOW,
-            retry=retry,
+            patience=Patience(retry),
             **settings,
         )
 

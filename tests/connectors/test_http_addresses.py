@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from connectors.errors import HostUnreachable, WrongUsage
-from connectors.http import Call, Host, Reply, Retry
+from connectors.http import Call, Host, Reply
+from connectors.patience import Retry
 from tests.connectors.loopback import Loopback, answer
 
 GET = Call("list", "GET", "/sessions/of-someone", params={"name": "someone"})

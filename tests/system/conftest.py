@@ -44,9 +44,17 @@ class WarmProcess:
         self._folder = folder
 
     def sync(
-        self, root: Path, base_url: str, *, key: str = KEY, failpoint: str = "", now: datetime = NOW, **settings: str
+        self,
+        root: Path,
+        base_url: str,
+        *,
+        key: str = KEY,
+        failpoint: str = "",
+        now: datetime = NOW,
+        patience: str = "little",
+        **settings: str,
     ) -> Outcome:
-        """Sync a home in a fresh child; a failpoint kills it with status -9."""
+        """Sync a home in a fresh child; a failpoint kills it with status -9. ``patience``: see ``warm.PATIENCE``."""
         out, err = self._folder / "out", self._folder / "err"
         task = {
             "env": {
@@ -59,6 +67,7 @@ class WarmProcess:
                 **settings,
             },
             "now": now.isoformat(),
+            "patience": patience,
             "first": (now.date() - timedelta(days=10)).isoformat(),
             "last": now.date().isoformat(),
             "out": str(out),

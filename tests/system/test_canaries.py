@@ -40,7 +40,7 @@ def test_a_clean_run_tells_nothing(
     outcome = warm.sync(root, sandbox.base_url)
     assert outcome.status == 0, outcome.err
     assert outcome.summary["sessions"]["new"] > 0
-    assert _told(root, outcome.out + outcome.err, canaries) == []
+    assert told(root, outcome.out + outcome.err, canaries) == []
 
 
 def test_every_refusal_is_one_sentence_without_a_name(
@@ -81,7 +81,7 @@ def test_every_refusal_is_one_sentence_without_a_name(
     sandbox.fault = None
     healed = warm.sync(root, sandbox.base_url)
     assert (healed.status, healed.summary["failed_users"]) == (0, 0), healed.err
-    assert _told(root, "".join(printed.values()), canaries) == []
+    assert told(root, "".join(printed.values()), canaries) == []
 
 
 def test_a_document_in_quarantine_is_not_quoted(
@@ -95,10 +95,10 @@ def test_a_document_in_quarantine_is_not_quoted(
     outcome = warm.sync(root, sandbox.base_url)
     sandbox.fault = None
     assert outcome.summary["quarantined"] == outcome.summary["sessions"]["new"] > 0
-    assert _told(root, outcome.out + outcome.err, canaries) == []
+    assert told(root, outcome.out + outcome.err, canaries) == []
 
 
-def _told(root: Path, printed: str, canaries: list[bytes]) -> list[str]:
+def told(root: Path, printed: str, canaries: list[bytes]) -> list[str]:
     """Where a canary was found: ``printed``, a file of logs or dagster, or a file name anywhere in the home."""
     files = [path for folder in ("logs", "dagster") for path in (root / folder).rglob("*") if path.is_file()]
     assert files

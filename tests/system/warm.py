@@ -11,20 +11,29 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import stamina
 import typer
 
 from connectors.errors import NightshiftError
+from connectors.patience import BreakerTimes, Patience, Retry
 from pipelines.command.sync import report_and_exit, run_sync
 from pipelines.resources import open_home
 from pipelines.runs import open_runner  # noqa: F401 - loads Dagster and the assets before the forks
 from pipelines.settings import load_settings
 
+_SHORT_BREAKER = BreakerTimes(cool_s=0.1, longest_cool_s=0.5, down_s=2)
+
+PATIENCE = {
+    "little": Patience(Retry(attempts=2, refusals=2, base_s=0.001, cap_s=0.001, jitter_s=0), breaker=_SHORT_BREAKER),
+    "usual": Patience(
+        Retry(base_s=0.05, cap_s=1, jitter_s=0.05), answer_s=2, breaker=_SHORT_BREAKER, lowest_per_second=200
+    ),
+}
+"""How long to bear with the vendor: ``usual`` is as often as always, but with short waits."""
+
 
 def run(task: dict[str, Any]) -> int:
     """Do one task in this process, with output to ``out`` and ``err`` of the task; the exit code."""
     os.environ.update(task["env"])
-    stamina.set_testing(True, attempts=2)
     with Path(task["out"]).open("w") as out, Path(task["err"]).open("w") as err:
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
@@ -43,7 +52,7 @@ def _sync(task: dict[str, Any]) -> dict[str, Any]:
     moment = datetime.fromisoformat(task["now"])
     home = open_home(settings, clock=lambda: moment)
     first, last = date.fromisoformat(task["first"]), date.fromisoformat(task["last"])
-    return run_sync(settings, home, lambda runner: runner.pull(first, last))
+    return run_sync(settings, home, lambda runner: runner.pull(first, last), patience=PATIENCE[task["patience"]])
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def test_a_changed_row_with_the_same_content_is_nothing_new(
     assert puller.calls == {"list": 1}
 
 
-@pytest.mark.parametrize("row_state", ["OPEN", "CLOSED", "A_STATE_OF_TOMORROW"])
+@pytest.mark.parametrize("row_state", ["OPEN", "CLOSED"])
 def test_what_is_not_complete_waits(puller: Puller, home: Home, vendor: ScriptedVendor, row_state: str) -> None:
     """In the ledger, without a detail; when it is complete it is new."""
     vendor.nights[NIGHT] = Night(START, row_state)
@@ -96,6 +96,17 @@ def test_what_is_not_complete_waits(puller: Puller, home: Home, vendor: Scripted
     vendor.nights[NIGHT] = Night(START)
     assert puller.pull().counts == SessionCounts(new=1)
     assert session(home).verdict == "complete"
+
+
+@pytest.mark.parametrize(("state", "counts"), [("A_STATE_OF_TOMORROW", {"pending": 1}), ("COMPLETE", {"new": 1})])
+def test_a_row_in_an_unknown_state_is_what_its_detail_says(
+    puller: Puller, vendor: ScriptedVendor, state: str, counts: dict[str, int]
+) -> None:
+    """It is neither taken for complete nor left out: the detail decides, now and every night until it is complete."""
+    vendor.nights[NIGHT] = Night(START, "A_STATE_OF_TOMORROW")
+    vendor.nights[NIGHT].detail = detail_of(NIGHT, START, session__state=state)
+    assert puller.pull().counts == SessionCounts(**counts)
+    assert puller.calls["detail"] == 1
 
 
 def test_a_list_that_is_ahead_of_the_detail_is_not_forgotten(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 
 from connectors.asleep.client import AsleepClient
-from connectors.http import Retry
+from connectors.patience import Patience, Retry
 from connectors.rate_limit import RateLimit
 from tests.connectors.virtual_time import run_virtually
 
@@ -25,7 +25,7 @@ async def opened(base_url: str, *, key: str = KEY, **settings: Any) -> AsyncIter
     """A client with a budget that never binds, a stopped clock and retries without waiting."""
     with tempfile.TemporaryDirectory() as folder:
         budget = RateLimit(Path(folder) / "budget", 1e6)
-        settings = {"retry": Retry(base_s=0, jitter_s=0)} | settings
+        settings = {"patience": Patience(Retry(base_s=0, jitter_s=0))} | settings
         async with AsleepClient(base_url, key, rate_limit=budget, clock=lambda: NOW, **settings) as client:
             yield client
 

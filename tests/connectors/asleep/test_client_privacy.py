@@ -10,7 +10,7 @@ import pytest
 
 from connectors.asleep.client import AsleepClient
 from connectors.errors import VendorError
-from connectors.http import Retry
+from connectors.patience import Patience, Retry
 from tests.connectors import loopback
 from tests.connectors.asleep.client_fixture import opened
 from tests.connectors.loopback import Loopback, Seen, Sent, answer, result
@@ -97,7 +97,7 @@ def test_nothing_recognisable_comes_out(
 async def shown_after(reply: Callable[[Seen], Sent]) -> str:
     async with (
         Loopback(reply) as server,
-        opened(server.url, key=KEY, retry=Retry(attempts=2, base_s=0, jitter_s=0)) as client,
+        opened(server.url, key=KEY, patience=Patience(Retry(attempts=2, base_s=0, jitter_s=0))) as client,
     ):
         errors = await provoke(client)
         assert len(errors) >= 6
@@ -109,7 +109,7 @@ def test_no_answer_at_all_shows_nothing_either(caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.DEBUG)
 
     async def main(base_url: str) -> str:
-        async with opened(base_url, key=KEY, retry=Retry(attempts=1)) as client:
+        async with opened(base_url, key=KEY, patience=Patience(Retry(attempts=1))) as client:
             return "\n".join(map(everything_shown, await provoke(client)))
 
     shown = asyncio.run(main("http://127.0.0.1:1")) + asyncio.run(main(f"http://asleep.invalid/{KEY}"))
