@@ -58,9 +58,9 @@ class CreatedUser(msgspec.Struct, frozen=True):
 class UserMetadata(msgspec.Struct, frozen=True):
     """Metadata of a user: height in cm, weight in kg, gender as text."""
 
-    birth_year: float | None = None
-    birth_month: float | None = None
-    birth_day: float | None = None
+    birth_year: int | float | None = None
+    birth_month: int | float | None = None
+    birth_day: int | float | None = None
     gender: str | None = None
     height: float | None = None
     weight: float | None = None

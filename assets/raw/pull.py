@@ -125,7 +125,7 @@ async def pull(
 
     errand = Errand(account, one, days=(window.first, window.last))
     report = await _pull_users(home, errand, users, progress or Unseen())
-    if report.complete and not window.only_unpulled:
+    if report.complete and not _left_over(home):
         remember_complete_pull(home.state, ASLEEP, home.clock())
     return report
 
@@ -283,14 +283,23 @@ def _count(report: PullReport, pulled: UserPull) -> None:
 
 
 def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
-    """The users to ask and the dates: those left over, over all dates they were left for, or everybody."""
+    """The users to ask and the dates: those left over, over all dates they were left for, or everybody.
+
+    Who is ended and whom the vendor does not know has nothing to be asked for.
+    """
     with home.state.read() as connection:
         users = list_users(connection, ASLEEP)
         left, days = unpulled(connection, ASLEEP), unpulled_days(connection, ASLEEP)
+    users = [user for user in users if not (user.gone and user.active_within(window.first, window.last) is None)]
     chosen = [user for user in users if user.user_id in left]
     if not (window.only_unpulled and chosen and days):
         return users, window
     return chosen, replace(window, first=min(window.first, days[0]), last=max(window.last, days[1]))
+
+
+def _left_over(home: Home) -> bool:
+    with home.state.read() as connection:
+        return bool(unpulled(connection, ASLEEP))
 
 
 def _known(home: Home, chunk: Sequence[RosterUser]) -> dict[str, Known]:

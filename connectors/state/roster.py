@@ -6,7 +6,7 @@ Reading a CSV of users is here too, because it is the form in which a roster arr
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -88,6 +88,32 @@ def remove_user(connection: sa.Connection, source: str, user_id: str) -> bool:
         sa.delete(unpulled_users).where(unpulled_users.c.source == source, unpulled_users.c.user_id == user_id)
     )
     return connection.execute(sa.delete(roster).where(mine)).rowcount > 0
+
+
+def end_user(connection: sa.Connection, source: str, user_id: str, last: date) -> RosterUser | None:
+    """End the following of a user whom the vendor knows no more, on ``last`` or earlier; the user as it is then.
+
+    The user stays on the roster, so that past rows keep their organisation and zone. None when not rostered.
+    """
+    before = {user.user_id: user for user in list_users(connection, source)}.get(user_id)
+    if before is None:
+        return None
+    ended = replace(
+        before,
+        active_from=min(before.active_from, last) if before.active_from else None,
+        active_to=min(before.active_to, last) if before.active_to else last,
+        gone=True,
+    )
+    upsert(connection, roster, [_row(ended)])
+    mine = (unpulled_users.c.source == source) & (unpulled_users.c.user_id == user_id)
+    connection.execute(sa.delete(unpulled_users).where(mine))
+    return ended
+
+
+def last_tried(connection: sa.Connection, source: str) -> datetime | None:
+    """When the vendor was last asked for users who are still to be pulled, in UTC; None when all are pulled."""
+    tried = sa.select(unpulled_users.c.since).where(unpulled_users.c.source == source)
+    return connection.execute(tried.order_by(unpulled_users.c.since.desc()).limit(1)).scalar_one_or_none()
 
 
 def mark_gone(connection: sa.Connection, source: str, *, gone: Sequence[str], back: Sequence[str]) -> None:

@@ -1,11 +1,12 @@
-"""What commands share at the terminal: tables, dates, opening the home. No command lives here."""
+"""What commands share at the terminal: tables, dates, ids, asking back, opening the home. No command lives here."""
 
+import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
 import typer
 
-from connectors.errors import WrongUsage
+from connectors.errors import NightshiftError, WrongUsage
 from schemas.nights import FIRST_DAY
 
 if TYPE_CHECKING:
@@ -16,6 +17,39 @@ if TYPE_CHECKING:
 
 EXIT_INCOMPLETE = 3
 """Done, but something is quarantined or a user failed."""
+
+
+class NotConfirmed(NightshiftError):
+    """The person was asked and did not agree; nothing was done."""
+
+
+def given_id(argument: str, what: str) -> str:
+    """An id from the command line, or for ``-`` a line of stdin, where it stays out of the shell's history.
+
+    Raises: WrongUsage.
+    """
+    if argument == "-":
+        if sys.stdin.isatty():
+            note(f"{what}:")
+        argument = sys.stdin.readline()
+    if not argument.strip():
+        raise WrongUsage(f"The {what} is empty.")
+    return argument.strip()
+
+
+def check_can_ask(yes: bool) -> None:
+    """See, before anything is done, that the person can be asked or has agreed. Raises: WrongUsage."""
+    if not yes and not sys.stdin.isatty():
+        raise WrongUsage("This asks before it changes anything, and nobody is there to answer: add --yes.")
+
+
+def confirm(word: str, yes: bool) -> None:
+    """Go on only if the person types the word; ``yes`` is the answer given beforehand. Raises: NotConfirmed."""
+    if yes:
+        return
+    note(f"Type {word} to go on:")
+    if sys.stdin.readline().strip() != word:
+        raise NotConfirmed("nothing was changed.")
 
 
 def parse_date(text: str | None, option: str) -> date | None:

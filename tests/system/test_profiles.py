@@ -32,6 +32,8 @@ OTHER_PAGES = {"storm", "duplicates"}
 MOST_PER_REQUEST = 1.5
 """Requests a sync may make for each one that a good day needs."""
 
+LIMIT_PER_S = 20
+
 
 @dataclass
 class Vendor:
@@ -109,6 +111,19 @@ def test_a_profile_that_stops_is_told_and_the_next_sync_finishes(
     assert finished.status == 0, finished.err
     assert warehouse_rows(root) == vendor.rows
     assert without("raw/", published_files(root)) == without("raw/", vendor.files)
+
+
+def test_the_vendor_never_sees_more_than_the_configured_limit(
+    vendor: Vendor, warm: WarmProcess, tmp_path: Path
+) -> None:
+    """In no window of ten seconds, and a good day needs no request twice."""
+    root = new_home(tmp_path / "home", vendor.base_url, ORG)
+    vendor.meter.reset()
+    outcome = warm.sync(root, vendor.base_url, patience="usual", ASLEEP_REQUESTS_PER_SECOND=str(LIMIT_PER_S))
+    seen = vendor.meter.rate()
+    assert outcome.status == 0, outcome.err
+    assert seen["requests"] == vendor.requests > LIMIT_PER_S * seen["window_s"]
+    assert seen["most_in_window"] <= LIMIT_PER_S * seen["window_s"]
 
 
 def test_every_profile_is_tried() -> None:

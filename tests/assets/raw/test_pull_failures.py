@@ -1,7 +1,7 @@
 """Pulls that go wrong in part: what was pulled is kept, what is missing is known, and the next pull makes it good."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -14,7 +14,7 @@ from connectors.asleep.sandbox import World
 from connectors.errors import HostUnreachable, KeyRefused, PlanExpired, QuotaExceeded
 from connectors.home import Home
 from connectors.state.ledger import NOT_ASKED, documents_of
-from connectors.state.roster import RosterUser
+from connectors.state.roster import RosterUser, mark_gone
 from connectors.state.vendor import last_complete_pull
 from schemas.asleep import ASLEEP
 from schemas.documents import AVERAGE_STATS, SESSION, USER
@@ -190,6 +190,27 @@ def test_who_is_gone_stays_so_until_the_vendor_says_otherwise(puller: Puller, ho
     assert gone(home) == [user_id]
     puller.pull_users()
     assert (puller.calls, gone(home)) == ({}, [user_id])
+
+
+def test_who_is_gone_and_ended_is_not_asked_for(home: Home, door: Door) -> None:
+    """A home all of whose users were deleted on purpose is at rest: no call, and no failure."""
+    ended = RosterUser(ASLEEP, "G-20200101000000-abcdefghijklmnopqrst", active_to=FIRST - timedelta(days=1))
+    follow(home, ended)
+    with home.state.write() as connection:
+        mark_gone(connection, ASLEEP, gone=[ended.user_id], back=[])
+    report = Puller(home, transport=door.transport).pull()
+    assert (door.asked, report.complete, last_complete_pull(home.state, ASLEEP)) == ([], True, home.clock())
+
+
+def test_a_retry_that_gets_everybody_completes_the_pull(puller: Puller, home: Home, door: Door) -> None:
+    """Who was left over is pulled, so nothing is missing any more."""
+    refused = next(iter(door.world.users())).user_id
+    door.fault = lambda request: Response("{}", 502) if user_of(request) == refused else None
+    puller.pull()
+    assert last_complete_pull(home.state, ASLEEP) is None
+    door.fault = no_fault
+    assert puller.pull(only_unpulled=True).complete
+    assert last_complete_pull(home.state, ASLEEP) == home.clock()
 
 
 def test_a_user_who_is_gone_loses_nothing(puller: Puller, home: Home, door: Door) -> None:

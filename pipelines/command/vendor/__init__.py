@@ -1,15 +1,14 @@
-"""``nightshift vendor``: what concerns the account at the vendor."""
+"""``nightshift vendor``: the account at the vendor, its users and sessions, one by one and by hand."""
 
 import typer
 
 from pipelines.command.console import open_settings_and_home, say
+from pipelines.command.vendor.sessions import app as sessions
+from pipelines.command.vendor.users import app as users
 
-app = typer.Typer(help="The account at the vendor.", no_args_is_help=True)
-
-
-@app.callback()
-def _vendor() -> None:
-    """The account at the vendor."""
+app = typer.Typer(help="The account at the vendor, its users and sessions.", no_args_is_help=True)
+app.add_typer(users, name="user")
+app.add_typer(sessions, name="session")
 
 
 @app.command("rotate-key")

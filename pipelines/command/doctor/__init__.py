@@ -1,0 +1,127 @@
+"""``nightshift doctor``: is this deployment healthy, in words, with what to do about everything that is not.
+
+It goes on whatever is broken, makes nothing and pulls nothing. What is looked at has a file each in this folder.
+"""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.command.console import note, say
+from schemas.nights import utc_date
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connectors.home import Home
+    from pipelines.command.doctor.findings import Finding
+    from pipelines.command.doctor.state import Known
+    from pipelines.settings import Settings
+
+MARKS = {True: "ok", False: "!!", None: "??"}
+"""Fine; not fine; could not be looked at, for a reason another finding tells."""
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False) -> None:
+    """Look at key, clock, disk, state, schedule and vendor, and say in words what is wrong. Exit code 1 if anything."""
+    from connectors.home import Home
+    from pipelines.settings import load_settings
+
+    settings = load_settings()
+    findings = examine(settings, Home(settings.nightshift_home.resolve(), state_url=settings.nightshift_state_url))
+    wrong = sum(finding.fine is False for finding in findings)
+    if as_json:
+        rows = [{"what": f.what, "fine": f.fine, "words": f.words, "do": f.do} for f in findings]
+        say(json.dumps({"well": not wrong, "findings": rows}))
+    else:
+        for line in _lines(findings):
+            say(line)
+        note("All is well." if not wrong else f"{wrong} thing(s) to see to.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def examine(settings: "Settings", home: "Home") -> "list[Finding]":
+    """Everything that can be found out about this home with these settings; nothing that is broken stops it."""
+    from pipelines.command.doctor import folder
+    from pipelines.command.doctor.findings import look
+    from pipelines.command.doctor.state import readable_as_it_is
+
+    root, has_file = home.root, home.state_url is None
+    writable = folder.is_writable(root)
+    if has_file and not writable:
+        home = readable_as_it_is(home)
+    known, of_state = _look_at_state(home, has_file)
+    return [
+        *look("settings", lambda: [folder.settings_finding(root, settings.asleep_base_url)]),
+        *look("home", lambda: folder.home_findings(root)),
+        *look("disk", lambda: [folder.disk_finding(root)]),
+        *of_state,
+        *_look_at_work(settings, home, known, writable),
+        *_look_at_vendor(settings, home, known, writable),
+    ]
+
+
+def _look_at_state(home: "Home", has_file: bool) -> "tuple[Known | None, list[Finding]]":
+    """What the state says, None if it cannot be read, and the findings about the database itself."""
+    from connectors.errors import NightshiftError
+    from pipelines.command.doctor import state
+    from pipelines.command.doctor.findings import Finding, look
+
+    file = home.root / "state.db"
+    findings: list[Finding] = []
+    if has_file:
+        raw_exists = (home.root / "raw").is_dir() and any((home.root / "raw").iterdir())
+        findings = look("state", lambda: state.file_findings(file, raw_exists=raw_exists))
+        if not file.exists() or not file.stat().st_size:
+            return state.Known(), findings
+    try:
+        known = state.read_known(home)
+    except NightshiftError as error:
+        wrong = [finding for finding in findings if not finding.fine]
+        return None, wrong or [Finding("state", False, str(error))]
+    if not has_file:
+        findings.append(Finding("state", True, "The database of NIGHTSHIFT_STATE_URL can be read."))
+    return known, findings
+
+
+def _look_at_work(settings: "Settings", home: "Home", known: "Known | None", writable: bool) -> "Iterator[Finding]":
+    """Who is followed, whether they were pulled when they should have been, and what became of it."""
+    from pipelines.command.doctor import schedule, state
+    from pipelines.command.doctor.findings import Finding, look
+
+    daemon, of_daemon = schedule.find_daemon(home.dagster, writable=writable)
+    if known is None:
+        yield from of_daemon or schedule.daemon_findings(daemon, overdue=False)
+        for what in ("roster", "schedule", "users not pulled", "quarantine", "dirty partitions"):
+            yield Finding(what, None, "It stands in the state, which cannot be read.")
+        return
+    now = home.clock()
+    timely = schedule.schedule_finding(known, settings.nightshift_schedule, now)
+    overdue = known.pulled_at is not None and not timely.fine
+    yield from look("roster", lambda: state.roster_findings(known, utc_date(now)))
+    yield timely
+    yield from of_daemon or schedule.daemon_findings(daemon, overdue=overdue)
+    yield from state.pull_findings(known)
+    yield state.quarantine_finding(known)
+    yield schedule.dirty_finding(known, daemon)
+
+
+def _look_at_vendor(settings: "Settings", home: "Home", known: "Known | None", writable: bool) -> "Iterator[Finding]":
+    """Whether the vendor takes our key, answers, and is the one this home was filled from."""
+    from pipelines.command.doctor import vendor
+    from pipelines.command.doctor.findings import look
+
+    asked = next((user.user_id for user in known.users if not user.gone), None) if known else None
+    yield from look("vendor", lambda: vendor.vendor_findings(settings, home, asked, writable=writable))
+    if known is not None and known.is_read and settings.asleep_api_key is not None:
+        yield from look("account", lambda: [vendor.account_finding(settings, home)])
+
+
+def _lines(findings: "list[Finding]") -> "Iterator[str]":
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        yield f"{MARKS[finding.fine]}  {finding.what:{width}}  {finding.words}"
+        if finding.do:
+            yield f"{'':{width + 6}}{finding.do}"
