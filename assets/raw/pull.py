@@ -29,6 +29,7 @@ from connectors.state.ledger import (
     sessions_of,
     unpulled,
     unpulled_days,
+    users_with_pending,
 )
 from connectors.state.roster import RosterUser, list_users, mark_gone
 from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull, remember_vendor
@@ -285,12 +286,16 @@ def _count(report: PullReport, pulled: UserPull) -> None:
 def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
     """The users to ask and the dates: those left over, over all dates they were left for, or everybody.
 
-    Who is ended and whom the vendor does not know has nothing to be asked for.
+    Who is ended, unknown to the vendor and waits for nothing has nothing to be asked for.
     """
     with home.state.read() as connection:
-        users = list_users(connection, ASLEEP)
+        everybody, waiting = list_users(connection, ASLEEP), users_with_pending(connection, ASLEEP)
         left, days = unpulled(connection, ASLEEP), unpulled_days(connection, ASLEEP)
-    users = [user for user in users if not (user.gone and user.active_within(window.first, window.last) is None)]
+    users = [
+        user
+        for user in everybody
+        if not user.gone or user.user_id in waiting or user.active_within(window.first, window.last)
+    ]
     chosen = [user for user in users if user.user_id in left]
     if not (window.only_unpulled and chosen and days):
         return users, window

@@ -80,6 +80,12 @@ def sessions_between(connection: sa.Connection, source: str, first: date, last: 
     return {(row.user_id, row.session_id) for row in connection.execute(query)}
 
 
+def users_with_pending(connection: sa.Connection, source: str) -> set[str]:
+    """The users who have a session that is not complete yet."""
+    query = sa.select(sessions.c.user_id).where(sessions.c.source == source, sessions.c.verdict == PENDING).distinct()
+    return set(connection.execute(query).scalars())
+
+
 def count_sessions(connection: sa.Connection, verdict: str) -> int:
     """How many sessions stand at a verdict."""
     return connection.execute(sa.select(sa.func.count()).where(sessions.c.verdict == verdict)).scalar_one()
