@@ -25,18 +25,24 @@ PROBE_MARGIN_S = 5.0
 FORGOTTEN_S = 600.0
 """Seconds after which a state that nobody has touched says nothing any more, and the breaker is closed."""
 
+LONGEST_PROBE_S = 120.0
+"""Seconds a probe may take at most; the file of a probe said to last longer is damaged."""
+
 _LOOK_AGAIN_S = 0.5
 _MARK_BYTES = 4
+_MOST_KNOWN = 100
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes of a home share; times are wall-clock seconds, 0 means never.
 
     ``failed`` holds a mark of each distinct call that failed since the last good answer, made with ``salt`` and so
-    short that it leads back to nobody. Open means ``since`` is set.
+    short that it leads back to nobody; ``known`` those that have failed although the vendor proved to be alive, and
+    count no more. Open means ``since`` is set.
     """
 
     failed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     salt: str = ""
     since: float = 0.0
     cool_s: float = 0.0
@@ -63,9 +69,14 @@ class Breaker:
     breaker, its failure opens it for twice as long, up to ``times.longest_cool_s`` (60 s). When a probe fails more than
     ``times.down_s`` seconds (120) after the breaker opened, the vendor is given up.
 
-    One call counts once, however often it is repeated. ``vendor`` is the name for texts; ``clock`` is wall-clock
-    seconds, the one clock that all processes share. A damaged file, or one nobody has touched for 10 minutes, means
-    closed. Every method raises ``OSError`` when the file cannot be opened or written.
+    One call counts once, however often it is repeated. A probe that only tells that the vendor is ``alive`` closes the
+    breaker too, but does not clear the calls that had failed: they are in trouble of their own and count no more until
+    a good answer has come. To open it again takes as many other calls as are known to be in trouble, 10 at least (100
+    are known at most): ``f`` failures without a good answer among them open it at most ``5 + f / 100`` times.
+
+    ``vendor`` is the name for texts; ``clock`` is wall-clock seconds, the one clock that all processes share. A damaged
+    file, or one nobody has touched for 10 minutes, means closed. Every method raises ``OSError`` when the file cannot
+    be opened or written.
     """
 
     def __init__(
@@ -92,7 +103,7 @@ class Breaker:
                 return Entry()
             if now < max(outage.ask_at, outage.probe_until):
                 return None
-            probe_until = now + answer_s + PROBE_MARGIN_S
+            probe_until = now + min(answer_s + PROBE_MARGIN_S, LONGEST_PROBE_S)
             held.value = replace(outage, probe_until=probe_until, touched_at=now)
             return Entry(probe_until)
 
@@ -107,6 +118,14 @@ class Breaker:
         async with self._outage.held() as held:
             if held.value != _CLOSED:
                 held.value = _CLOSED
+
+    async def alive(self) -> None:
+        """A probe bound to nobody has been answered: the breaker is closed, but no call has got its good answer."""
+        async with self._outage.held() as held:
+            outage = held.value
+            if outage.since:
+                known = (*outage.known, *outage.failed)[-_MOST_KNOWN:]
+                held.value = Outage(known=known, salt=outage.salt, touched_at=self._clock())
 
     async def failed(self, entry: Entry, call: bytes, *, counts: bool = True) -> VendorDown | None:
         """An attempt at ``call`` has failed; the error that ends everything if the vendor is to be given up.
@@ -143,6 +162,8 @@ class Breaker:
             return _CLOSED
         if outage.touched_at > now:
             outage = replace(outage, since=min(outage.since, now), ask_at=now, probe_until=0.0, touched_at=now)
+        if outage.since > now or outage.probe_until > now + LONGEST_PROBE_S:
+            outage = replace(outage, since=min(outage.since, now), probe_until=0.0)
         if outage.since < 0 or outage.ask_at > now + self._times.longest_cool_s:
             outage = replace(outage, since=now, ask_at=now + self._times.cool_s, touched_at=now)
         return outage
@@ -150,9 +171,11 @@ class Breaker:
     def _counted(self, outage: Outage, call: bytes, now: float) -> Outage:
         salt = outage.salt or secrets.token_hex(8)
         mark = blake2b(call, digest_size=_MARK_BYTES, key=salt.encode()).hexdigest()
+        if mark in outage.known:
+            return outage
         failed = outage.failed if mark in outage.failed else (*outage.failed, mark)
         outage = replace(outage, failed=failed, salt=salt, touched_at=now)
-        if len(failed) < self._times.calls:
+        if len(failed) < max(self._times.calls, len(outage.known)):
             return outage
         return replace(outage, since=now, cool_s=self._times.cool_s, ask_at=now + self._times.cool_s)
 

@@ -15,7 +15,7 @@ from typing import Self
 import httpx
 
 from connectors.breaker import Breaker, Entry
-from connectors.errors import CutShort, HostUnreachable, RateLimited, ServerFailed, VendorError
+from connectors.errors import CutShort, HostUnreachable, RateLimited, ServerFailed, VendorDown, VendorError
 from connectors.pace import Slot
 from connectors.patience import Patience, Tries, retry_after_s
 from connectors.rate_limit import RateLimit
@@ -82,6 +82,10 @@ class Host:
     under way at once, each after a slot of ``rate_limit`` and, if there is one, let through by ``breaker``; ``on_call``
     is told each endpoint name as it is asked. Once a call has ended with an error that ``stops_everything`` no request
     leaves any more: those on their way may finish, all other calls raise that error too.
+
+    ``alive`` is a harmless call bound to nobody, asked once each time ``breaker`` is due to be probed: any answer below
+    500 closes it, and the calls that wait go on and fail or succeed by themselves. Only when it fails is the vendor
+    taken for down. Without it the next call that waits is the probe, whatever is wrong with that one.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Host:
         clock: Callable[[], datetime],
         patience: Patience | None = None,
         breaker: Breaker | None = None,
+        alive: Call | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[str], None] | None = None,
     ) -> None:
@@ -106,6 +111,7 @@ class Host:
         self._clock = clock
         self._patience = patience or Patience()
         self._breaker = breaker
+        self._alive = alive
         self._transport = transport
         self._on_call = on_call
         self._places = asyncio.Semaphore(concurrency)
@@ -150,6 +156,10 @@ class Host:
         """One attempt: a good answer, or the error it came to."""
         async with self._places:
             permit = await self._permitted()
+            while self._breaker and self._alive and permit.entry.probe_until:
+                if down := await self._probed(self._breaker, self._alive, permit, judge):
+                    return down
+                permit = await self._permitted()
             self._count(call.endpoint, attempt)
             outcome: Reply | VendorError = await self._send(call, attempt)
             if isinstance(outcome, Reply) and (error := judge(outcome)):
@@ -168,6 +178,20 @@ class Host:
                 if entry := await self._breaker.enter(self._patience.answer_s):
                     return _Permit(slot, entry)
                 await self._breaker.wait()
+
+    async def _probed(self, breaker: Breaker, alive: Call, permit: _Permit, judge: Judge) -> VendorDown | None:
+        """Ask with ``alive`` whether the host is; the error that ends everything if it is to be given up."""
+        self._count(alive.endpoint, 1)
+        reply = await self._send(alive, 1)
+        if isinstance(reply, HostUnreachable) or reply.status >= 500:
+            return await breaker.failed(permit.entry, alive.identity(), counts=False)
+        refusal = judge(reply)
+        if isinstance(refusal, RateLimited):
+            await self._refused(permit.slot, refusal)
+        else:
+            await self._rate_limit.accepted(permit.slot)
+        await breaker.alive()
+        return None
 
     def _count(self, endpoint: str, attempt: int) -> None:
         self.calls.by_endpoint[endpoint] += 1
@@ -201,9 +225,7 @@ class Host:
     async def _told(self, permit: _Permit, call: Call, outcome: Reply | VendorError) -> Reply | VendorError:
         """The outcome, once budget and breaker know of it; in its place, what they conclude from it."""
         if isinstance(outcome, RateLimited):
-            pauses_s = (self._patience.retry.base_s, self._patience.retry.cap_s)
-            refused_s = await self._rate_limit.refused(permit.slot, outcome.retry_after_s, pauses_s)
-            outcome.lasting = refused_s > self._patience.refused_s
+            await self._refused(permit.slot, outcome)
             if self._breaker:
                 await self._breaker.undecided(permit.entry)
         elif isinstance(outcome, HostUnreachable | ServerFailed | CutShort):
@@ -216,6 +238,11 @@ class Host:
             if self._breaker:
                 await self._breaker.succeeded()
         return outcome
+
+    async def _refused(self, slot: Slot, refusal: RateLimited) -> None:
+        pauses_s = (self._patience.retry.base_s, self._patience.retry.cap_s)
+        refused_s = await self._rate_limit.refused(slot, refusal.retry_after_s, pauses_s)
+        refusal.lasting = refused_s > self._patience.refused_s
 
 
 def attempts_text(attempts: int) -> str:

@@ -51,6 +51,8 @@ LONGEST_ID = 256
 
 _HEADER_SAFE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
+_NOBODY = "G-20000101000000-NobodyNobodyNobodyNo"
+
 T = TypeVar("T")
 
 
@@ -61,8 +63,8 @@ class AsleepClient:
     ``Forbidden``, ``RateLimited``, ``ServerFailed``, ``InvalidRequest``, ``InvalidUserId``, ``UnreadableAnswer`` or
     another ``VendorError``; ``UserNotFound`` and ``SessionNotFound`` where a method does not say otherwise. After an
     error that ``stops_everything`` a client asks no more: every call, waiting or new, raises that error. ``calls``
-    counts requests under ``list``, ``detail``, ``stats``, ``user``, ``create_user``, ``update_user``, ``delete_user``
-    and ``delete_session``.
+    counts requests under ``list``, ``detail``, ``stats``, ``user``, ``create_user``, ``update_user``, ``delete_user``,
+    ``delete_session`` and ``alive``, which asks for the sessions of nobody while ``breaker`` is open.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class AsleepClient:
             clock=clock,
             patience=patience,
             breaker=breaker,
+            alive=Call("alive", "GET", "/data/v1/sessions", headers=_scope("UTC", _NOBODY), params={"limit": "1"}),
             transport=transport,
             on_call=on_call,
         )
@@ -185,7 +188,7 @@ class AsleepClient:
         """GET /data/v3/sessions/{session_id}; ``SessionNotFound`` carries the answer's body."""
         path = f"/data/v3/sessions/{_session_part(session_id)}"
         call = Call("detail", "GET", path, headers=_scope(zone, user_id))
-        reply = await self._host.call(call, AsleepJudge(call.endpoint, "json", absent="session"))
+        reply = await self._host.call(call, AsleepJudge(call.endpoint, "json"))
         return _answer(reply, SessionDetail)
 
     async def delete_session(self, user_id: str, session_id: str) -> bool:

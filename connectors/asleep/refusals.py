@@ -1,8 +1,8 @@
 """Which typed error an answer of Asleep stands for, or none.
 
 The status decides; the vendor's text only tells apart what shares a status (403: rate limit, quota, plan; 401: key or
-user id; 404: user or session) and is never passed on, because it may hold a user id. The sentences are for the person
-who runs Nightshift. Whether to ask again is decided in ``connectors.http``.
+user id; 404: user, session or neither) and is never passed on, because it may hold a user id. The sentences are
+for the person who runs Nightshift. Whether to ask again is decided in ``connectors.http``.
 """
 
 import re
@@ -30,6 +30,7 @@ from connectors.http import Reply, attempts_text
 from schemas.asleep import Envelope
 
 _LONGEST_TEXT = 4096
+_ABSENT = re.compile(r"(?<![\w/-])(?:x-)?(user|session)(?:[ _-]?id)?(?![\w/'-])")
 _USER_ID = re.compile(r"\buser[ _-]?id\b")
 _PLAN = re.compile(r"\bplan\b")
 _RATE_LIMIT = re.compile(r"\brate[ _-]?limit|\btoo many requests\b")
@@ -42,12 +43,10 @@ class AsleepJudge:
     """Judges the answers of one endpoint.
 
     ``success`` is what a 2xx body must be: an envelope with an object as result, any JSON, or empty (or any JSON).
-    ``absent`` is what a 404 means when its text does not say.
     """
 
     endpoint: str
     success: Literal["result", "json", "empty"]
-    absent: Literal["user", "session"] = "user"
 
     def __call__(self, reply: Reply) -> VendorError | None:
         """The error ``reply`` stands for, or None when it is a success."""
@@ -96,12 +95,12 @@ class AsleepJudge:
         )
 
     def _not_found(self, reply: Reply) -> VendorError:
-        text = _detail(reply)
-        if not text:
-            # Not the vendor's envelope: a proxy or a wrong address, which know nothing of users and sessions.
+        # What is named first is what is gone, whatever else is told of it. A text that names neither, or only as part
+        # of an id or a path, is a proxy's or a wrong address's, which know nothing of users and sessions.
+        named = _ABSENT.search(_detail(reply))
+        if named is None:
             return self._undocumented(reply)
-        named = [word for word in ("user", "session") if word in text]
-        if (named[0] if len(named) == 1 else self.absent) == "session":
+        if named[1] == "session":
             return SessionNotFound("Asleep does not know this session (404): it was deleted there.", reply.body)
         return UserNotFound("Asleep does not know this user (404): check the roster.")
 

@@ -297,6 +297,8 @@ def test_a_clock_set_back_does_not_keep_it_open(tmp_path: Path, set_back_s: floa
         *(b"", b"nan", b"\xff\x00", b"x" * 1_000_000, b"[]", b'{"failed":[1]}', b'{"since":"x"}', b'{"since":1e400}'),
         *(b'{"since":1e300,"touched_at":1e300,"ask_at":1e300,"probe_until":1e300}', b'{"since":999.0}'),
         b'{"since":-1e300,"ask_at":1e300,"touched_at":999.0}',
+        b'{"since":999.0,"touched_at":999.0,"probe_until":9e17}',
+        b'{"since":1e300,"touched_at":999.0,"ask_at":1001.0,"probe_until":1500.0}',
     ],
 )
 def test_any_file_content_is_survived(tmp_path: Path, content: bytes) -> None:

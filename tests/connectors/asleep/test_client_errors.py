@@ -107,19 +107,20 @@ def test_a_failing_server_is_asked_five_times(status: int, body: bytes) -> None:
         ("user", "user does not exist", UserNotFound),
         ("update_user", "user not exist", UserNotFound),
         ("list", "user requested was not found", UserNotFound),
-        ("list", "gone", UserNotFound),
+        ("detail", "user not exist", UserNotFound),
+        ("detail", "Unable to find the user of id G-20250301120000-session", UserNotFound),
+        ("list", "x-user-id does not exist", UserNotFound),
         ("stats", "Unable to find the user of id G-20250301120000-session", UserNotFound),
         ("detail", "Session not found", SessionNotFound),
         ("detail", "session does not exist", SessionNotFound),
         ("detail", "user does not exist", UserNotFound),
-        ("detail", "gone", SessionNotFound),
         ("detail", "the session of this user", SessionNotFound),
+        ("detail", "This user's session does not exist", SessionNotFound),
+        ("detail", ["session_id not found"], SessionNotFound),
     ],
 )
-def test_what_is_not_there_is_told_by_text_then_by_endpoint(
-    endpoint: str, detail: str | None, error: type[VendorError]
-) -> None:
-    """A 404 is a user's or a session's by its wording; without a clear one, by what was asked for."""
+def test_what_is_not_there_is_told_by_its_text(endpoint: str, detail: object, error: type[VendorError]) -> None:
+    """A 404 is a user's or a session's by what its wording names first; neither an id nor an owner is that."""
     response = httpx.Response(404, json={"detail": detail})
     caught, _ = refused(endpoint, response)
     assert type(caught) is error

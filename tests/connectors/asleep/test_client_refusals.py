@@ -132,13 +132,18 @@ NO_ENVELOPES = {
     "list of nothing": answer(404, {"detail": ["", {"loc": ["user"]}]}),
     "list": answer(404, ["user does not exist"]),
     "plain": raw(404, b"Session not found", "text/plain"),
+    "unknown route": answer(404, {"detail": "Not Found"}),
+    "no words": answer(404, {"detail": "gone"}),
+    "path of sessions": answer(404, {"detail": "No static resource data/v3/sessions/G-session."}),
+    "path of a user": answer(404, {"detail": "Cannot GET /ai/v1/users/user-1"}),
+    "other words": answer(404, {"detail": "superuser sessions"}),
 }
 
 
 @pytest.mark.parametrize("endpoint", QUESTIONS)
 @pytest.mark.parametrize("form", NO_ENVELOPES)
 def test_a_404_that_is_not_the_vendors_deletes_nobody(endpoint: str, form: str) -> None:
-    """A proxy's page, or any body without a ``detail``, is an undocumented answer: no user, no session is gone."""
+    """A proxy's page, or a text that names neither, is an undocumented answer: no user, no session is gone."""
     caught, counted = asked(endpoint, NO_ENVELOPES[form])
     assert type(caught) is VendorError
     assert str(caught) == (f"Asleep gave an undocumented answer to the {endpoint} call (404): check ASLEEP_BASE_URL.")
