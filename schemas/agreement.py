@@ -41,15 +41,20 @@ class Agreement:
 
 
 def night_agreement(vendor: Mapping[str, Any], hypnogram: HypnogramStatistics) -> Agreement | None:
-    """Compare the vendor's metrics of a night with those of its hypnogram; None if they have no figure in common.
+    """Compare the vendor's metrics of a night with those of its hypnogram; None if the vendor sent no figure of it.
 
+    A figure that the hypnogram has and the vendor does not, or whose value could not be used, differs.
     Counts must be equal, durations may differ by an epoch (30 s), and what reaches to the end of the recording by the
     chunks that were lost there (60 s).
     """
+    if all(vendor[name] is None for name in _NIGHT_METRICS):
+        return None
     verdicts = {
-        name: _judged(abs(vendor[name] - own), 0, _night_tolerance(name, hypnogram))
+        name: _judged(
+            math.inf if vendor[name] is None else abs(vendor[name] - own), 0, _night_tolerance(name, hypnogram)
+        )
         for name in _NIGHT_METRICS
-        if vendor[name] is not None and (own := getattr(hypnogram, name)) is not None
+        if (own := getattr(hypnogram, name)) is not None
     }
     return _agreement(verdicts)
 

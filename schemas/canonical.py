@@ -12,14 +12,25 @@ from typing import Any
 
 import msgspec
 
+from schemas.asleep import Stat
+
 _TRANSPORT = frozenset({"timezone", "user_id"})
+_RATIOS = frozenset(name for name in Stat.__struct_fields__ if name.endswith(("_ratio", "_efficiency")))
 _VOLATILE_IN_USER = frozenset({"last_session_info", "user_id"})
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def session_hash(body: bytes) -> str:
-    """Hash of a session detail or SESSION_COMPLETE body; a body that cannot be read has the hash of its bytes."""
-    return _hash(body, _TRANSPORT)
+    """Hash of a session detail or SESSION_COMPLETE body; a body that cannot be read has the hash of its bytes.
+
+    Ratios are left out: they are computed from the seconds, and come in several scales and numbers of decimals.
+    """
+    return _hash(body, _TRANSPORT, _RATIOS)
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    """Hash of a row of the session list, times in UTC: 32 hex digits that change with any of its facts."""
+    return sha256(msgspec.json.encode(_canonical(row), order="deterministic")).hexdigest()[:32]
 
 
 def average_stats_hash(body: bytes) -> str:
@@ -32,11 +43,13 @@ def user_hash(body: bytes) -> str:
     return _hash(body, _VOLATILE_IN_USER)
 
 
-def _hash(body: bytes, left_out: frozenset[str]) -> str:
+def _hash(body: bytes, left_out: frozenset[str], not_in_stat: frozenset[str] = frozenset()) -> str:
     try:
         content = _result(body)
         if isinstance(content, dict):
             content = {key: value for key, value in content.items() if key not in left_out}
+            if isinstance(stat := content.get("stat"), dict):
+                content["stat"] = {key: value for key, value in stat.items() if key not in not_in_stat}
         form = msgspec.json.encode(_canonical(content), order="deterministic")
     except (ValueError, RecursionError):
         # One answer that is no JSON, not UTF-8, out of range or nested too deeply must not end a pull.

@@ -9,12 +9,12 @@ from typing import Any
 
 from schemas import asleep
 from schemas.documents import AVERAGE_STATS, SESSION, USER
-from schemas.quirks import UNKNOWN_FIELD, Notes
+from schemas.quirks import UNKNOWN_FIELD, Drift, Notes
 
 Fields = Mapping[str, "Fields | None"]
 """Names with the fields below them; None where nothing is looked at below. A list has the fields of its members."""
 
-_TELLABLE = re.compile(r"(?!.*\d{6})[A-Za-z_]\w{0,39}", re.ASCII)
+_TELLABLE = re.compile(r"(?!.*\d{3})(?!(?:.*\d){5})[A-Za-z_]\w{0,39}", re.ASCII)
 _UNTELLABLE = "(a name that is not told)"
 
 
@@ -50,6 +50,11 @@ def note_unknown_fields(document: str, answer: Any, notes: Notes) -> None:
     """Note every field of an answer (envelope included) that is not documented for this kind of document."""
     for path in _unknown(answer, {"detail": None, "result": _RESULTS[document]}, "$"):
         notes.add(UNKNOWN_FIELD, path)
+
+
+def untold(drift: Drift) -> Drift:
+    """The same without the name of the field."""
+    return drift._replace(path=f"{drift.path.rpartition('.')[0]}.{_UNTELLABLE}")
 
 
 def _unknown(value: Any, fields: Fields, path: str) -> Iterator[str]:

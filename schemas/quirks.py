@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 UNKNOWN_FIELD = "unknown_field"
 UNKNOWN_CODE = "unknown_code"
 IMPOSSIBLE_VALUE = "impossible_value"
+UNREADABLE_VALUE = "unreadable_value"
 PART_OF_A_SECOND = "part_of_a_second"
 EFFICIENCY_IN_PERCENT = "efficiency_in_percent"
 CLOCK_TIME_FOR_INSTANT = "clock_time_for_instant"
@@ -22,12 +23,13 @@ ZONE_INSIDE_SESSION = "zone_inside_session"
 QUIRKS: dict[str, str] = {
     UNKNOWN_FIELD: "A field that is not documented; it stays in the raw document and is not read.",
     UNKNOWN_CODE: "A code that is not documented; a stage becomes unknown (-1), a word is kept as it is.",
-    IMPOSSIBLE_VALUE: "A number that cannot be true (negative, or beyond its range); the figure is null.",
+    IMPOSSIBLE_VALUE: "A number or moment that cannot be true (negative, or beyond its range); it is null.",
+    UNREADABLE_VALUE: "A value of another type or form than documented; it is null, an epoch unknown (-1).",
     PART_OF_A_SECOND: "A duration with parts of a second; rounded to whole seconds.",
     EFFICIENCY_IN_PERCENT: "A sleep efficiency over 1.5 is in percent; ours is computed from seconds.",
     CLOCK_TIME_FOR_INSTANT: "A bare clock time where a moment is documented; it is ambiguous and not used.",
     LIST_OF_CYCLES: "Sleep cycles as a list; count and mean length are taken from it.",
-    LATENCY_FROM_START: "Stage latencies counted from the start of tracking; counted again from sleep onset.",
+    LATENCY_FROM_START: "Stage latencies that the hypnogram shows to be from the start; counted from sleep onset.",
     ZONE_INSIDE_SESSION: "The phone's zone under another name, inside the session.",
 }
 """Every kind of difference, with the rule that reads it."""
@@ -113,15 +115,20 @@ def _length_s(cycle: Mapping[str, Any]) -> float | None:
 
 
 def latencies_from_onset(
-    latencies: Mapping[str, float | None], onset_latency_s: float | None, path: str, notes: Notes
+    latencies: Mapping[str, float | None],
+    from_onset: Mapping[str, float | None],
+    onset_latency_s: float | None,
+    path: str,
+    notes: Notes,
 ) -> dict[str, float | None]:
     """Stage latencies (s) counted from sleep onset.
 
-    Sleep begins with some stage, so the smallest is 0; where it is the onset latency instead, all are counted from the
-    start of tracking.
+    ``from_onset`` is what the hypnogram says; only where every latency sent is exactly that plus the onset latency are
+    they known to be counted from the start of tracking. Whatever else they are, they are left as sent.
     """
-    given = [latency for latency in latencies.values() if latency is not None]
-    if not given or not onset_latency_s or min(given) != onset_latency_s:
+    sent = {name: latency for name, latency in latencies.items() if latency is not None}
+    shifted = {name: own + (onset_latency_s or 0) for name, own in from_onset.items() if own is not None}
+    if not onset_latency_s or not sent or sent != shifted:
         return dict(latencies)
     notes.add(LATENCY_FROM_START, path)
-    return {name: None if latency is None else latency - onset_latency_s for name, latency in latencies.items()}
+    return dict(from_onset)

@@ -51,12 +51,12 @@ def build_average_stats(home: Home, partition: str) -> Built:
         if agreement:
             row |= {"provider_agreement": agreement.verdict, "provider_differences": agreement.differing}
     return Built(
-        documents=len(found.rows) + len(found.refused),
+        documents=found.documents,
         rows=len(found.rows),
         quarantined=len(found.refused),
         files=int(home.lake.replace(AVERAGE_STATS, f"month={partition}", found.rows)),
         findings=doubled_keys(AVERAGE_STATS, found.rows) | agreement_findings(found.rows),
-        drift=found.drift,
+        drift=found.drift.told(),
     )
 
 
@@ -78,11 +78,17 @@ def _slept_nights(home: Home, rows: Iterable[Mapping[str, Any]]) -> dict[str, li
 
 
 def _compared(row: Mapping[str, Any], nights: Iterable[Night]) -> Agreement | None:
-    """How the vendor's averages agree with those over our rows of the same sessions."""
-    zone = row["timezone"]
+    """How the vendor's averages agree with those over our rows of the same sessions.
+
+    None when it cannot be known that they are the same: the vendor names none, or some that this home does not have
+    (from before it was asked for, or in quarantine).
+    """
+    zone, listed = row["timezone"], row["slept_session_ids"]
     own = [n for n in nights if row["period_start"] <= local_date(n["start_time"], zone) <= row["period_end"]]
-    listed = row["slept_session_ids"]
-    if listed is not None and set(listed) != {night["session_id"] for night in own}:
+    ours = {night["session_id"] for night in own}
+    if listed is None or set(listed) - ours:
+        return None
+    if ours - set(listed):
         return Agreement(DIFFERS, ["slept_sessions"])
     return month_agreement(row, [{**night, **_clock_times(night, ZoneInfo(zone))} for night in own])
 

@@ -4,6 +4,7 @@ Nothing is guessed: a document either becomes a record or a ``Refused`` that nam
 be read by a tolerant rule is noted beside the content.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from typing import Any, Generic, TypeVar
@@ -13,9 +14,23 @@ import msgspec
 from connectors.lake.raw import CurrentDocument
 from schemas.asleep import COMPLETE, STATES, AverageStats, Envelope, SessionDetail, User
 from schemas.documented_fields import note_unknown_fields
-from schemas.quirks import UNKNOWN_CODE, Notes
+from schemas.quirks import UNKNOWN_CODE, UNREADABLE_VALUE, Notes
 
 ResultT = TypeVar("ResultT")
+
+_NEEDED = frozenset(
+    {
+        *("$", "$.result", "$.result.session", "$.result.session.id", "$.result.session.state"),
+        *("$.result.session.start_time", "$.result.session.end_time"),
+        *("$.result.period", "$.result.period.start_date", "$.result.period.end_date"),
+        "$.result.user_id",
+    }
+)
+"""Without these a document is of nobody's night: they refuse it. Whatever else cannot be read is left out."""
+
+_MOST_UNREADABLE = 5_000
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_INDEX = re.compile(r"\[\d+\]")
 
 
 class Refused(Exception):
@@ -83,6 +98,15 @@ def optional_instant(text: str | None, path: str) -> datetime | None:
     return time.astimezone(UTC)
 
 
+def readable_instant(text: str | None, path: str, notes: Notes) -> datetime | None:
+    """The UTC time at ``path``; null, and noted, when it cannot be read as one."""
+    try:
+        return optional_instant(text, path)
+    except Refused:
+        notes.add(UNREADABLE_VALUE, path)
+        return None
+
+
 def day(text: str, path: str) -> date:
     """The calendar day at ``path``. Raises: Refused."""
     try:
@@ -92,15 +116,50 @@ def day(text: str, path: str) -> date:
 
 
 def _decode(current: CurrentDocument, kind: type[ResultT]) -> Decoded[ResultT]:
+    notes = Notes()
     try:
         answer: Any = msgspec.json.decode(current.document.body)
-        content = msgspec.convert(answer, Envelope[kind]).result  # type: ignore[valid-type]
+        note_unknown_fields(current.document.document, answer, notes)
+        content = _typed(answer, kind, notes)
     except msgspec.ValidationError as error:
         # msgspec names types and the path, never the value.
-        rule, _, path = str(error).partition(" - at `")
-        raise Refused("wrong_shape", path.rstrip("`") or "$", rule + ".") from None
+        rule, path = _complaint(error)
+        raise Refused("wrong_shape", path, rule + ".") from None
     except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested without end
         raise Refused("not_json", "$", "The document is not valid JSON.") from None
-    decoded = Decoded(current, content)
-    note_unknown_fields(current.document.document, answer, decoded.notes)
-    return decoded
+    return Decoded(current, content, notes)
+
+
+def _typed(answer: Any, kind: type[ResultT], notes: Notes) -> ResultT:
+    """The content, without the values of a wrong type that it can do without."""
+    for _ in range(_MOST_UNREADABLE):
+        try:
+            return msgspec.convert(answer, Envelope[kind]).result  # type: ignore[valid-type]
+        except msgspec.ValidationError as error:
+            _, path = _complaint(error)
+            if path in _NEEDED or not _taken_out(answer, path):
+                raise
+            notes.add(UNREADABLE_VALUE, _INDEX.sub("", path))
+    raise Refused("wrong_shape", "$", "Nothing in the document has the type that is documented.")
+
+
+def _complaint(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What msgspec expected, and where."""
+    rule, _, path = str(error).partition(" - at `")
+    return rule, path.rstrip("`") or "$"
+
+
+def _taken_out(answer: Any, path: str) -> bool:
+    """Take a value out of the answer, of a list of epochs only its place is kept; False when it is not found."""
+    way: list[Any] = [int(index) if index else name for name, index in _STEP.findall(path)]
+    place = answer
+    try:
+        for step in way[:-1]:
+            place = place[step]
+        if isinstance(place, list) and len(way) > 1 and str(way[-2]).endswith("_stages"):
+            place[way[-1]] = None
+        else:
+            del place[way[-1]]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True

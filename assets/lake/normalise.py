@@ -7,21 +7,22 @@ the document; the rules are those of ``schemas.quirks``.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from assets.lake.decoding import Decoded, Refused, instant, optional_instant
-from schemas.agreement import Agreement, night_agreement
+from assets.lake.decoding import Decoded, Refused, instant, readable_instant
+from schemas.agreement import LOST_CHUNKS_S, night_agreement
 from schemas.asleep import BREATHING_PATTERNS, PECULIARITIES, SessionDetail
-from schemas.hypnogram_statistics import hypnogram_statistics
+from schemas.hypnogram_statistics import HypnogramStatistics, hypnogram_statistics
 from schemas.metrics import METRICS, Metric
 from schemas.nights import is_iana_zone, local_date, night_of, utc_date
 from schemas.quirks import (
     CLOCK_TIME_FOR_INSTANT,
     EFFICIENCY_IN_PERCENT,
     HIGHEST,
+    IMPOSSIBLE_VALUE,
     UNKNOWN_CODE,
     ZONE_INSIDE_SESSION,
     Notes,
@@ -42,7 +43,13 @@ from schemas.stages import (
     from_asleep_codes,
 )
 
-_CLOCK_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
+_CLOCK_TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?Z?")
+_LOST_CHUNKS = timedelta(seconds=LOST_CHUNKS_S)
+_STAGE_LATENCIES = {
+    "light_latency": "latency_to_light_s",
+    "deep_latency": "latency_to_deep_s",
+    "rem_latency": "latency_to_rem_s",
+}
 _SESSION = "$.result.session"
 _STAT = "$.result.stat"
 
@@ -79,15 +86,17 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
     end = instant(session.end_time, f"{_SESSION}.end_time")
     _check_identity(session.id, document.document_id)
     _check_order(start, end, document.date)
-    onset = _moment(stat.sleep_time if stat else None, f"{_STAT}.sleep_time", notes)
-    final_wake = _moment(stat.wake_time if stat else None, f"{_STAT}.wake_time", notes)
+    within = (start - _LOST_CHUNKS, end + _LOST_CHUNKS)
+    onset = _moment(stat.sleep_time if stat else None, within, f"{_STAT}.sleep_time", notes)
+    final_wake = _moment(stat.wake_time if stat else None, within, f"{_STAT}.wake_time", notes)
     phone_zone = _phone_zone(detail, notes)
     zone = phone_zone if is_iana_zone(phone_zone or "") else roster_zone
     stages = _stages(detail, notes)
-    metrics = _metrics(detail, notes)
+    counted = _counted(stages)
+    metrics = _metrics(detail, counted, notes)
     if metrics["total_sleep_time_s"] == 0:
         onset = final_wake = None
-    agreement, unknown_epochs = _compared(metrics, stages)
+    agreement = night_agreement(metrics, counted) if counted else None
     row = {
         "org_id": org_id,
         "source": document.source,
@@ -97,7 +106,7 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
         "end_time": end,
         "sleep_onset": onset,
         "final_wake": final_wake,
-        "unexpected_end_time": optional_instant(session.unexpected_end_time, f"{_SESSION}.unexpected_end_time"),
+        "unexpected_end_time": readable_instant(session.unexpected_end_time, f"{_SESSION}.unexpected_end_time", notes),
         "created_timezone": phone_zone,
         "timezone": zone,
         "night_of": night_of(start, str(zone)),
@@ -114,6 +123,7 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
         "provider_agreement": agreement.verdict if agreement else None,
         "provider_differences": agreement.differing if agreement else None,
     }
+    unknown_epochs = counted.unknown_epochs if counted else 0
     return SleepSession(row, stages.sleep, stages.breath, stages.snoring, unknown_epochs)
 
 
@@ -146,18 +156,25 @@ def _check_order(start: datetime, end: datetime, partition: date) -> None:
         )
 
 
-def _moment(text: str | None, path: str, notes: Notes) -> datetime | None:
+def _moment(text: str | None, within: tuple[datetime, datetime], path: str, notes: Notes) -> datetime | None:
     if text and _CLOCK_TIME.fullmatch(text):
         notes.add(CLOCK_TIME_FOR_INSTANT, path)
         return None
-    return optional_instant(text, path)
+    moment = readable_instant(text, path, notes)
+    if moment is not None and not within[0] <= moment <= within[1]:
+        notes.add(IMPOSSIBLE_VALUE, path)
+        return None
+    return moment
 
 
 def _phone_zone(detail: SessionDetail, notes: Notes) -> str | None:
+    """The zone the phone says: the documented name, or the other one where that is missing or no zone at all."""
     session = detail.session
-    if session.created_timezone is None and session.timezone is not None:
+    if is_iana_zone(session.timezone or "") and not is_iana_zone(session.created_timezone or ""):
         notes.add(ZONE_INSIDE_SESSION, f"{_SESSION}.timezone")
         return session.timezone
+    if session.created_timezone is not None and not is_iana_zone(session.created_timezone):
+        notes.add(UNKNOWN_CODE, f"{_SESSION}.created_timezone")
     return session.created_timezone
 
 
@@ -192,7 +209,8 @@ def _has_stages(detail: SessionDetail) -> str:
     if any(stage in (2, 3) for stage in stages):
         return FOUR_STAGE
     if stat is not None:
-        return TWO_STAGE if stat.time_in_light is None else FOUR_STAGE
+        totals = (stat.time_in_light, stat.time_in_deep, stat.time_in_rem)
+        return TWO_STAGE if all(total is None for total in totals) else FOUR_STAGE
     return TWO_STAGE if 1 in stages else FOUR_STAGE
 
 
@@ -200,14 +218,16 @@ def _binary_codes(codes: Sequence[float | None] | None) -> list[int] | None:
     return [int(code) if code in (0, 1) and code is not None else UNKNOWN for code in codes] if codes else None
 
 
-def _metrics(detail: SessionDetail, notes: Notes) -> dict[str, Any]:
+def _metrics(detail: SessionDetail, counted: HypnogramStatistics | None, notes: Notes) -> dict[str, Any]:
     stat: dict[str, Any] = msgspec.to_builtins(detail.stat) if detail.stat else {}
     cycle_path = f"{_STAT}.sleep_cycle"
     stat["sleep_cycle"], stat["sleep_cycle_count"] = mean_cycle(
         stat.get("sleep_cycle"), stat.get("sleep_cycle_count"), cycle_path, notes
     )
-    latencies = {name: stat.get(name) for name in ("light_latency", "deep_latency", "rem_latency")}
-    stat |= latencies_from_onset(latencies, stat.get("sleep_latency"), f"{_STAT}.light_latency", notes)
+    if counted and not counted.unknown_epochs:
+        latencies = {name: stat.get(name) for name in _STAGE_LATENCIES}
+        own = {name: getattr(counted, metric) for name, metric in _STAGE_LATENCIES.items()}
+        stat |= latencies_from_onset(latencies, own, stat.get("sleep_latency"), f"{_STAT}.light_latency", notes)
     efficiency = stat.get("sleep_efficiency")
     if efficiency is not None and efficiency_fraction(efficiency) != efficiency:
         notes.add(EFFICIENCY_IN_PERCENT, f"{_STAT}.sleep_efficiency")
@@ -225,11 +245,9 @@ def _figure(metric: Metric, stat: dict[str, Any], notes: Notes) -> Any:
     return whole_number(value, HIGHEST[metric.unit], path, notes)
 
 
-def _compared(metrics: dict[str, Any], stages: _Stages) -> tuple[Agreement | None, int]:
-    """How the figures agree with the stages, and of how many epochs the stage is unknown."""
+def _counted(stages: _Stages) -> HypnogramStatistics | None:
+    """What the stages themselves say, if there are any."""
     if stages.sleep is None:
-        return None, 0
-    counted = hypnogram_statistics(
-        stages.sleep, two_stage=stages.has_stages == TWO_STAGE, snoring=stages.snoring, breath=stages.breath
-    )
-    return night_agreement(metrics, counted), counted.unknown_epochs
+        return None
+    two_stage = stages.has_stages == TWO_STAGE
+    return hypnogram_statistics(stages.sleep, two_stage=two_stage, snoring=stages.snoring, breath=stages.breath)

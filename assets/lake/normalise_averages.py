@@ -14,7 +14,7 @@ from assets.lake.normalise import with_efficiencies
 from schemas.asleep import AverageStats, ListedSession
 from schemas.metrics import AVERAGED_METRICS
 from schemas.nights import is_iana_zone
-from schemas.quirks import HIGHEST, Notes, mean_cycle, possible
+from schemas.quirks import HIGHEST, UNREADABLE_VALUE, Notes, mean_cycle, possible
 
 _AVERAGES = "$.result.average_stats"
 
@@ -34,10 +34,10 @@ def normalise_average_stats(decoded: Decoded[AverageStats], org_id: str, roster_
         "period_start": _period_start(stats, document.date),
         "period_end": day(stats.period.end_date, "$.result.period.end_date"),
         "timezone": zone,
-        "bedtime": _clock(averages.get("start_time"), f"{_AVERAGES}.start_time"),
-        "sleep_onset": _clock(averages.get("sleep_time"), f"{_AVERAGES}.sleep_time"),
-        "final_wake": _clock(averages.get("wake_time"), f"{_AVERAGES}.wake_time"),
-        "out_of_bed": _clock(averages.get("end_time"), f"{_AVERAGES}.end_time"),
+        "bedtime": _clock(averages.get("start_time"), f"{_AVERAGES}.start_time", notes),
+        "sleep_onset": _clock(averages.get("sleep_time"), f"{_AVERAGES}.sleep_time", notes),
+        "final_wake": _clock(averages.get("wake_time"), f"{_AVERAGES}.wake_time", notes),
+        "out_of_bed": _clock(averages.get("end_time"), f"{_AVERAGES}.end_time", notes),
         **_metrics(averages, notes),
         "slept_sessions": _count(stats.slept_sessions),
         "never_slept_sessions": _count(stats.never_slept_sessions),
@@ -81,13 +81,12 @@ def _ids(sessions: Sequence[ListedSession] | None) -> list[str | None] | None:
     return [listed.id or listed.session_id for listed in sessions] if sessions is not None else None
 
 
-def _clock(text: str | None, path: str) -> time | None:
-    if text is None:
-        return None
+def _clock(text: str | None, path: str, notes: Notes) -> time | None:
     try:
-        clock = time.fromisoformat(text)
+        clock = time.fromisoformat(text) if text is not None else None
     except ValueError:
         clock = None
-    if clock is None or clock.tzinfo is not None:
-        raise Refused("bad_clock_time", path, "Not a clock time like 23:15:00.")
+    if text is not None and (clock is None or clock.tzinfo is not None):
+        notes.add(UNREADABLE_VALUE, path)
+        return None
     return clock

@@ -1,12 +1,12 @@
 """``users``: one row a rostered user, with what the vendor knows of the person."""
 
-from collections import Counter
 from typing import Any
 
 import dagster as dg
 
 from assets.builds import ALL_USERS, Built, build_partitions
 from assets.lake.decoding import Decoded, Refused, decode_user
+from assets.lake.drift import DriftTally
 from assets.lake.partition import quarantine, roster_of
 from assets.results import (
     OWNERS,
@@ -70,13 +70,16 @@ def build_users(home: Home) -> Built:
             refused_documents.append((current, refused))
     quarantine(home, NAME, ALL_USERS, refused_documents)
     rows = [user_row(user, vendor_users.get(user.user_id)) for user in roster.values()]
+    drift = DriftTally()
+    for user_id, vendor in vendor_users.items():
+        drift.add(user_id, vendor.notes.drift)
     return Built(
         documents=len(rows) + len(refused_documents),
         rows=len(rows),
         quarantined=len(refused_documents),
         files=int(home.lake.replace(USERS, "", rows)),
         findings=doubled_keys(USERS, rows),
-        drift=Counter(drift for vendor in vendor_users.values() for drift in vendor.notes.drift),
+        drift=drift.told(),
     )
 
 

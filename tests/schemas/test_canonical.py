@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.canonical import average_stats_hash, session_hash, user_hash
+from schemas.canonical import average_stats_hash, row_hash, session_hash, user_hash
 from tests.schemas.samples import (
     ABSENT,
     AVERAGE_STATS,
@@ -111,7 +111,25 @@ def test_written_again_in_another_zone_it_has_the_same_hash(
     assert session_hash(json.dumps({"result": result}, indent=indent).encode()) == session_hash(document)
 
 
-@pytest.mark.parametrize("name", STAT)
+RATIOS = {name for name in STAT if name.endswith(("_ratio", "_efficiency"))}
+
+
+@pytest.mark.parametrize("name", sorted(RATIOS))
+def test_a_ratio_in_another_scale_is_the_same_content(name: str) -> None:
+    """It says nothing that the seconds do not; the vendor has it as a fraction, in percent, with more decimals."""
+    for other in (STAT[name] * 100, round(STAT[name] + 0.001, 3), None):
+        assert session_hash(changed(SESSION, {f"result.stat.{name}": other})) == session_hash(SESSION)
+
+
+def test_a_row_of_the_list_is_the_same_in_every_zone_and_spelling() -> None:
+    """Times in UTC, null as absent, whole numbers in one form; any other fact is a change."""
+    row = {"session_id": "a", "session_start_time": "2025-03-10T14:12:08+00:00", "time_in_bed": 3, "unexpected": None}
+    same = {"time_in_bed": 3.0, "session_id": "a", "session_start_time": "2025-03-10T23:12:08.000+09:00"}
+    assert row_hash(row) == row_hash(same)
+    assert len({row_hash(row), row_hash({**row, "time_in_bed": 4}), row_hash({**row, "state": "OPEN"})}) == 3
+
+
+@pytest.mark.parametrize("name", sorted(set(STAT) - RATIOS))
 def test_any_changed_metric_changes_the_hash(name: str) -> None:
     """Another value, and null, are other contents: no member of the statistics is overlooked."""
     value = STAT[name]

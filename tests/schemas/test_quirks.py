@@ -111,29 +111,34 @@ def test_cycles_without_times_are_counted_but_have_no_mean(odd: dict[str, Any]) 
     assert mean_cycle([], None, PATH, Notes()) == (None, 0)
 
 
+OWN = {"light_latency": 0, "deep_latency": 1200, "rem_latency": None}
+"""Latencies from sleep onset, as a hypnogram says them."""
+
+
 def test_latencies_from_the_start_are_counted_from_onset() -> None:
-    """Sleep begins with a stage, so the smallest latency is 0 unless they are counted from elsewhere."""
+    """Every one that was sent is the hypnogram's own plus the onset latency."""
     notes = Notes()
     sent = {"light_latency": 900.0, "deep_latency": 2100.0, "rem_latency": None}
-    read = {"light_latency": 0, "deep_latency": 1200, "rem_latency": None}
-    assert latencies_from_onset(sent, 900, PATH, notes) == read
+    assert latencies_from_onset(sent, OWN, 900, PATH, notes) == OWN
     assert notes.drift == {Drift(LATENCY_FROM_START, PATH)}
 
 
 @pytest.mark.parametrize(
     ("latencies", "onset_s"),
     [
-        ({"light_latency": 0.0, "deep_latency": 900.0, "rem_latency": None}, 900),
-        ({"light_latency": 30.0, "deep_latency": 960.0, "rem_latency": None}, 900),
-        ({"light_latency": 0.0, "deep_latency": 0.0, "rem_latency": 0.0}, 0),
+        ({"light_latency": 0.0, "deep_latency": 1200.0, "rem_latency": None}, 900),
+        ({"light_latency": 900.0, "deep_latency": 1200.0, "rem_latency": None}, 900),
+        ({"light_latency": 900.0, "deep_latency": 2100.0, "rem_latency": 5000.0}, 900),
+        ({"light_latency": 900.0, "deep_latency": None, "rem_latency": None}, 900),
         ({"light_latency": None, "deep_latency": None, "rem_latency": None}, 900),
-        ({"light_latency": 900.0, "deep_latency": None, "rem_latency": None}, None),
+        ({"light_latency": 900.0, "deep_latency": 2100.0, "rem_latency": None}, None),
+        ({"light_latency": 0.0, "deep_latency": 1200.0, "rem_latency": None}, 0),
     ],
 )
 def test_other_latencies_are_left_alone(latencies: dict[str, float | None], onset_s: float | None) -> None:
-    """Nothing is moved unless the smallest is exactly the onset latency."""
+    """Nothing is moved without proof for all of them."""
     notes = Notes()
-    assert latencies_from_onset(latencies, onset_s, PATH, notes) == latencies
+    assert latencies_from_onset(latencies, OWN, onset_s, PATH, notes) == latencies
     assert notes.drift == set()
 
 

@@ -12,7 +12,7 @@ from tests.assets.lake.documents import FETCHED, MONTH_STATS, USER_ID, stats_doc
 from tests.schemas.samples import changed
 
 MONTH = "2025-01"
-BAD = changed(MONTH_STATS, {"result.average_stats.sleep_time": "late"})
+BAD = changed(MONTH_STATS, {"result.period.end_date": "late"})
 
 
 def rows(home: Home) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def test_refused_averages_are_in_quarantine_until_good_ones_come(home: Home) -> 
     built = build_average_stats(home, MONTH)
     assert (built.documents, built.rows, built.quarantined) == (2, 1, 1)
     assert built.conserved
-    assert quarantined(home) == [("average_stats", MONTH, "bad_clock_time")]
+    assert quarantined(home) == [("average_stats", MONTH, "bad_date")]
     home.raw.append([stats_document(fetched_at=FETCHED + timedelta(hours=1))])
     assert build_average_stats(home, MONTH).rows == 2
     assert quarantined(home) == []

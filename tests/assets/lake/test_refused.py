@@ -33,26 +33,18 @@ REFUSED_SESSIONS: list[tuple[RawDocument, str, str]] = [
     (session_document(b'{"detail": "canary-7351"}'), "wrong_shape", "$"),
     (session_document(b'{"result": "canary-7351"}'), "wrong_shape", "$.result"),
     (changed_session({"session.start_time": 7351}), "wrong_shape", "$.result.session.start_time"),
-    (changed_session({"session.sleep_stages": [0, CANARY]}), "wrong_shape", "$.result.session.sleep_stages[1]"),
     (changed_session({"session.state": ABSENT}), "wrong_shape", "$.result.session"),
-    (changed_session({"stat.time_in_bed": CANARY}), "wrong_shape", "$.result.stat.time_in_bed"),
-    (changed_session({"stat.sleep_cycle_time": CANARY}), "wrong_shape", "$.result.stat.sleep_cycle_time"),
-    (changed_session({"peculiarities": {CANARY: 1}}), "wrong_shape", "$.result.peculiarities"),
     (changed_session({"session.end_time": None}), "time_missing", "$.result.session.end_time"),
     (changed_session({"session.end_time": ABSENT}), "time_missing", "$.result.session.end_time"),
     (changed_session({"session.start_time": CANARY}), "bad_time", "$.result.session.start_time"),
     (changed_session({"session.end_time": ""}), "bad_time", "$.result.session.end_time"),
     (changed_session({"session.start_time": "0001-01-01T00:00:00+09:00"}), "bad_time", "$.result.session.start_time"),
     (changed_session({"session.end_time": "9999-12-31T23:59:59-09:00"}), "bad_time", "$.result.session.end_time"),
-    (changed_session({"session.unexpected_end_time": CANARY}), "bad_time", "$.result.session.unexpected_end_time"),
-    (changed_session({"stat.sleep_time": CANARY}), "bad_time", "$.result.stat.sleep_time"),
-    (changed_session({"stat.wake_time": f"{CANARY} o'clock"}), "bad_time", "$.result.stat.wake_time"),
     (
         changed_session({"session.start_time": "2025-03-10T14:12:08"}),
         "time_without_offset",
         "$.result.session.start_time",
     ),
-    (changed_session({"stat.wake_time": "2025-03-11T06:15:51"}), "time_without_offset", "$.result.stat.wake_time"),
     (
         changed_session({"session.end_time": "2025-03-10T23:12:07+09:00"}),
         "times_reversed",
@@ -75,16 +67,6 @@ REFUSED_MONTHS: list[tuple[RawDocument, str, str]] = [
     (stats_document(b"canary-7351"), "not_json", "$"),
     (stats_document(b'{"result": {"period": "canary-7351"}}'), "wrong_shape", "$.result.period"),
     (
-        stats_document(changed(MONTH_STATS, {"result.average_stats.time_in_bed": CANARY})),
-        "wrong_shape",
-        "$.result.average_stats.time_in_bed",
-    ),
-    (
-        stats_document(changed(MONTH_STATS, {"result.slept_sessions": [{"id": 7351}]})),
-        "wrong_shape",
-        "$.result.slept_sessions[0].id",
-    ),
-    (
         stats_document(changed(MONTH_STATS, {"result.period.start_date": CANARY})),
         "bad_date",
         "$.result.period.start_date",
@@ -95,15 +77,6 @@ REFUSED_MONTHS: list[tuple[RawDocument, str, str]] = [
         "$.result.period.end_date",
     ),
     (stats_document(month=date(2025, 2, 1)), "period_moved", "$.result.period.start_date"),
-    *(
-        (
-            stats_document(changed(MONTH_STATS, {f"result.average_stats.{name}": text})),
-            "bad_clock_time",
-            f"$.result.average_stats.{name}",
-        )
-        for name in ("start_time", "end_time", "sleep_time", "wake_time")
-        for text in (CANARY, "24:00:00", "23:15:00+09:00")
-    ),
 ]
 
 
@@ -121,8 +94,6 @@ def test_refused_averages_name_the_rule_and_the_place(document: RawDocument, rea
     [
         (b"canary-7351", "not_json", "$"),
         (changed(USER, {"result.user_id": ABSENT}), "wrong_shape", "$.result"),
-        (changed(USER, {"result.metadata.birth_year": CANARY}), "wrong_shape", "$.result.metadata.birth_year"),
-        (changed(USER, {"result.to_be_deleted": CANARY}), "wrong_shape", "$.result.to_be_deleted"),
     ],
 )
 def test_a_refused_user_names_the_rule_and_the_place(body: bytes, reason: str, path: str) -> None:
@@ -144,7 +115,6 @@ def test_every_reason_is_reached_above() -> None:
         "times_reversed",
         "start_moved",
         "bad_date",
-        "bad_clock_time",
         "period_moved",
     }
 

@@ -89,14 +89,14 @@ def test_who_is_not_on_the_roster_has_no_row(home: Home) -> None:
 def test_a_refused_document_costs_the_details_but_not_the_row(home: Home) -> None:
     """It is counted, it is in quarantine, and it leaves when a good one comes."""
     follow(home, sleeper(USER_ID))
-    home.raw.append([user_document(changed(USER, {"result.metadata.height": "tall"}))])
+    home.raw.append([user_document(b"<html>")])
     built = build_users(home)
     assert (built.documents, built.rows, built.quarantined) == (2, 1, 1)
     assert built.conserved
     assert rows(home)[0]["weight_kg"] is None
     with home.state.read() as connection:
         [entry] = list_quarantined(connection)
-    assert (entry.asset, entry.partition, entry.path) == ("users", "all", "$.result.metadata.height")
+    assert (entry.asset, entry.partition, entry.path) == ("users", "all", "$")
     home.raw.append([user_document(fetched_at=FETCHED + timedelta(days=1))])
     assert build_users(home).quarantined == 0
     assert rows(home)[0]["weight_kg"] == 61.2
