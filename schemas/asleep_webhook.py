@@ -157,7 +157,7 @@ def _event(document: Mapping[str, Any]) -> WebhookEvent:
         about = _about(document)
         return OtherEvent(name, about.user_id, about.session_id)
     version = _either(document, "$", "version", "callback_version")
-    if version is not None and version not in VERSIONS:
+    if version is not None and not (isinstance(version, str) and version in VERSIONS):
         raise UnreadableEvent("unknown_version", "$.version", "The layout of this version is not documented.")
     user_id = _text(facts.fields.get("user_id"), f"{facts.path}.user_id")
     return _session(facts, user_id) if name == SESSION_COMPLETE else _inference(facts, user_id)
@@ -204,11 +204,14 @@ def _inference(facts: _Facts, user_id: str) -> InferenceComplete:
 
 def _first_epoch(told: _Inference) -> int | None:
     """Where the lists begin: they end with the batch, however long they are; None unless everything agrees."""
-    end = (told.inference_seq_num + 1) * BATCH_EPOCHS
+    batch, chunk = told.inference_seq_num, told.seq_num
     lengths = {len(values) for name in _ARRAYS if (values := getattr(told, name)) is not None}
-    if not 0 < end <= _LAST_EPOCH or end != int(end) or told.seq_num not in (None, end - 1) or len(lengths) != 1:
+    if not 0 <= batch < _LAST_EPOCH / BATCH_EPOCHS or batch != int(batch) or len(lengths) != 1:
         return None
-    first = int(end) - lengths.pop()
+    end = (int(batch) + 1) * BATCH_EPOCHS
+    if chunk not in (None, end - 1):
+        return None
+    first = end - lengths.pop()
     return first if 0 <= first < end else None
 
 
@@ -293,7 +296,8 @@ def _is_json(body: bytes | bytearray) -> bool:
     """
     try:
         # The grammar allows half a surrogate pair, msgspec does not.
-        msgspec.json.decode(_LONE_SURROGATE.sub(rb"\\u0000", body), type=msgspec.Raw)
+        whole = _LONE_SURROGATE.sub(rb"\\u0000", body) if _LONE_SURROGATE.search(body) else body
+        msgspec.json.decode(whole, type=msgspec.Raw)
     except RecursionError:
         raise _too_deep() from None
     except ValueError:

@@ -1,0 +1,111 @@
+"""A receiver on loopback, the events of a small world, and posting to it: whole, or byte by byte over a bare socket."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from connectors.asleep.sandbox import World
+from connectors.asleep.sandbox.sessions import Session
+from connectors.asleep.sandbox.webhooks import session_complete
+from connectors.asleep.webhooks.inbox import Inbox
+from connectors.asleep.webhooks.receiver import PATH, Limits, Receiver, receiver_app
+from connectors.asleep.webhooks.server import running
+from connectors.asleep.webhooks.writer import Writer
+from connectors.logs import open_log
+
+NOW = datetime(2026, 10, 27, 9, 0, tzinfo=UTC)
+KEY, NEXT_KEY = "canary-key-of-today", "canary-key-of-tomorrow"
+USER = "G-20261027090000-CanaryUserCanaryUser"
+
+LIMITS = Limits()
+
+
+@dataclass
+class Post:
+    """The receiver at ``base_url`` with the inbox it writes."""
+
+    base_url: str
+    inbox: Inbox
+    client: httpx.Client
+
+    def __call__(self, body: Any, user: str | None = USER, key: str | None = KEY, **headers: str) -> httpx.Response:
+        """Post bytes, pieces of bytes or a JSON value."""
+        content = json.dumps(body).encode() if isinstance(body, dict | list) else body
+        sent = {"x-user-id": user, "x-api-key": key, **headers}
+        return self.client.post(PATH, content=content, headers={k: v for k, v in sent.items() if v is not None})
+
+    def raw(self, sent: bytes) -> bytes:
+        """Send bytes as they are, and read all that comes back until the receiver closes."""
+        with self.connect() as connection:
+            connection.sendall(sent)
+            return rest(connection)
+
+    def connect(self) -> socket.socket:
+        """A connection of its own; what does not come within a minute fails the test."""
+        address = urlsplit(self.base_url)
+        return socket.create_connection((address.hostname, address.port), timeout=60)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Everything until the other side closes."""
+    received = bytearray()
+    try:
+        while piece := connection.recv(65_536):
+            received += piece
+    except ConnectionResetError:
+        pass
+    return bytes(received)
+
+
+def head(length: int | None, **headers: str) -> bytes:
+    """The head of a good request with a body of so many bytes, or in chunks."""
+    fields = {"host": "loopback", "x-api-key": KEY, "x-user-id": USER, "connection": "close", **headers}
+    fields |= {"content-length": str(length)} if length is not None else {"transfer-encoding": "chunked"}
+    lines = [f"POST {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@contextmanager
+def receiver(folder: Path, limits: Limits = LIMITS, head_s: float = 10, busy_s: float = 10) -> Iterator[Post]:
+    """A receiver with its inbox and log in ``folder``."""
+    log, file = open_log(folder), folder / "inbox.db"
+    with Writer(Inbox(file, busy_s), log) as writer:
+        answering = Receiver(
+            writer, [KEY, NEXT_KEY], clock=lambda: NOW, unknown_users="quarantine", log=log, limits=limits
+        )
+        with (
+            running(receiver_app(answering, writer), head_s) as base_url,
+            httpx.Client(base_url=base_url, timeout=60) as client,
+            closing(Inbox(file)) as inbox,
+        ):
+            yield Post(base_url, inbox, client)
+
+
+def event(number: int = 0, **data: Any) -> dict[str, Any]:
+    """A small SESSION_COMPLETE of ``USER``."""
+    session = {"id": f"20261027090000_{number:05}", "state": "COMPLETE", "start_time": "2026-10-26T22:00:00+00:00"}
+    return {"event": "SESSION_COMPLETE", "version": "V3", "data": {"user_id": USER, "session": session, **data}}
+
+
+def nights(count: int) -> dict[str, tuple[str, bytes]]:
+    """Real bodies of complete sessions of a small world by session id, each with its user."""
+    world = World(users=count, nights=3, now=NOW)
+    complete = [(user, session) for user in world.users() for session in user.sessions if is_complete(session)]
+    assert len(complete) >= count
+    return {
+        session.id: (user.user_id, json.dumps(session_complete(user, session, NOW, "v3")).encode())
+        for user, session in complete[:count]
+    }
+
+
+def is_complete(session: Session) -> bool:
+    """Whether the small world has analysed it."""
+    return session.state(NOW) == "COMPLETE"
