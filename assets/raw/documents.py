@@ -26,6 +26,9 @@ USERS_KEY = dg.AssetKey(["raw", "users"])
 PULL_COMPLETE = "pull_complete"
 ONLY_UNPULLED_TAG = "nightshift/only_unpulled"
 
+ACCEPT_DELETIONS_TAG = "nightshift/accept_deletions"
+"""A run with this tag deletes what the vendor does not have any more, however much that is."""
+
 
 class PullObserver(Progress, Protocol):
     """Who watches pulls: their progress, their calls, and how they ended."""
@@ -102,6 +105,10 @@ def _result(report: PullReport, calls: Calls) -> dg.MaterializeResult:
     )
 
 
+def _accepts_deletions(context: dg.AssetExecutionContext) -> bool:
+    return ACCEPT_DELETIONS_TAG in context.run.tags
+
+
 def _asks_only_unpulled(context: dg.AssetExecutionContext) -> bool:
     # A run that Dagster, or a person, executes again goes on where the first one failed.
     return context.run.parent_run_id is not None or ONLY_UNPULLED_TAG in context.run.tags
@@ -125,7 +132,10 @@ def sessions(
     """Session details as received: a pull of these dates for every rostered user, and of everything pending."""
     days = context.partition_keys
     window = Window(
-        date.fromisoformat(min(days)), date.fromisoformat(max(days)), only_unpulled=_asks_only_unpulled(context)
+        date.fromisoformat(min(days)),
+        date.fromisoformat(max(days)),
+        only_unpulled=_asks_only_unpulled(context),
+        accept_deletions=_accepts_deletions(context),
     )
     report, calls = _run(asleep, observer, lambda client, account: pull(home, client, account, window, observer))
     for month in sorted(report.dirty_months):

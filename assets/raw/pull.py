@@ -8,20 +8,26 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
 
-from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
-from assets.raw.user_pull import Known, SessionCounts, UserPull, last_day, pull_months, pull_user, pull_user_document
+from assets.builds import mark_days_dirty, mark_months_dirty, mark_nights_around, mark_users_dirty
+from assets.night_facts import mark_stale_nights
+from assets.raw.deletions import Brake, Vanished, deletions_of
+from assets.raw.months_of_user import pull_months
+from assets.raw.pulled import Known, SessionCounts, UserPull, last_day
+from assets.raw.user_pull import pull_user, pull_user_document
 from connectors.asleep.client import AsleepClient
 from connectors.errors import UserNotFound, VendorError, stops_everything
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.state.ledger import (
+    COMPLETE,
     NOT_ASKED,
     clear_unpulled,
+    count_sessions,
     documents_of,
     put_documents,
     put_sessions,
@@ -31,6 +37,7 @@ from connectors.state.ledger import (
     unpulled_days,
     users_with_pending,
 )
+from connectors.state.nights import note_answered, note_asked
 from connectors.state.roster import RosterUser, list_users, mark_gone
 from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull, remember_vendor
 from schemas.asleep import ASLEEP
@@ -62,11 +69,15 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Inclusive UTC start dates to list; ``only_unpulled`` asks only whom the last pull did not get, if any."""
+    """Inclusive UTC start dates to list; ``only_unpulled`` asks only whom the last pull did not get, if any.
+
+    ``accept_deletions`` deletes what the vendor does not have any more, however much that is.
+    """
 
     first: date
     last: date
     only_unpulled: bool = False
+    accept_deletions: bool = False
 
 
 @dataclass(slots=True)
@@ -116,16 +127,24 @@ async def pull(
 ) -> PullReport:
     """Pull every rostered user over the window, and everything pending.
 
-    Raises: OtherVendor; what ``stops_everything`` (what was pulled before is kept); StateUnavailable,
-    DiskUnavailable.
+    Raises: OtherVendor; what ``stops_everything`` (what was pulled before is kept); TooManyDeletions (nothing is
+    deleted, everything else is kept); StateUnavailable, DiskUnavailable.
     """
     users, window = _what_to_ask(home, window)
 
+    with home.state.read() as connection:
+        brake = Brake.of(count_sessions(connection, COMPLETE), accept=window.accept_deletions)
+
     async def one(user: RosterUser, known: Known) -> UserPull:
-        return await pull_user(client, user, window.first, window.last, known, home.clock())
+        return await pull_user(client, user, window.first, window.last, known, brake, home.clock())
 
     errand = Errand(account, one, days=(window.first, window.last))
-    report = await _pull_users(home, errand, users, progress or Unseen())
+    try:
+        report = await _pull_users(home, errand, users, progress or Unseen())
+    finally:
+        mark_stale_nights(home, window.first, window.last)
+    brake.check()
+    _delete(home, account, brake.vanished, report)
     if report.complete and not _left_over(home):
         remember_complete_pull(home.state, ASLEEP, home.clock())
     return report
@@ -165,6 +184,13 @@ async def pull_user_documents(
     return await _pull_users(home, Errand(account, one), users, progress or Unseen())
 
 
+def _delete(home: Home, account: VendorAccount, vanished: Sequence[Vanished], report: PullReport) -> None:
+    deletions = deletions_of(vanished, home.clock())
+    _commit(home, account, deletions)
+    for deletion in deletions:
+        _count(report, deletion)
+
+
 async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
     try:
         await calls
@@ -180,6 +206,9 @@ async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], p
     if errand.days:
         with home.state.write() as connection:
             put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock(), errand.days)
+            windows = [(user, window) for user in users if (window := user.active_within(*errand.days))]
+            expected = note_asked(connection, windows)
+            mark_nights_around(connection, expected, utc_date(home.clock()))
     report = PullReport(users=len(users))
     places = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
@@ -200,6 +229,7 @@ async def _pull_chunk(
     report: PullReport,
     progress: Progress,
 ) -> None:
+    began = home.clock()
     known = await asyncio.to_thread(_known, home, chunk)
     pulls: list[UserPull] = []
 
@@ -211,9 +241,11 @@ async def _pull_chunk(
     try:
         await _together(take(user) for user in chunk)
     except BaseException:
-        _commit(home, errand, pulls)  # who was finished when the pull stopped is not asked again
+        _commit(
+            home, errand.account, pulls, errand.days, began
+        )  # who was finished when the pull stopped is not asked again
         raise
-    await asyncio.to_thread(_commit, home, errand, pulls)
+    await asyncio.to_thread(_commit, home, errand.account, pulls, errand.days, began)
     for pulled in pulls:
         _count(report, pulled)
 
@@ -231,22 +263,33 @@ async def _together(calls: Iterable[Coroutine[None, None, None]]) -> None:
     raise error
 
 
-def _commit(home: Home, errand: Errand, pulls: Sequence[UserPull]) -> None:
+def _commit(
+    home: Home,
+    account: VendorAccount,
+    pulls: Sequence[UserPull],
+    days: tuple[date, date] | None = None,
+    began: datetime | None = None,
+) -> None:
     if not pulls:
         return
     home.raw.append(document for pulled in pulls for document in pulled.raw)
     failpoint("pull.raw_durable")
     with home.state.write() as connection:
         if any(pulled.heard for pulled in pulls):
-            remember_vendor(connection, errand.account)
+            remember_vendor(connection, account)
         put_sessions(connection, (session for pulled in pulls for session in pulled.sessions))
         put_documents(connection, (document for pulled in pulls for document in pulled.documents))
         mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
         mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
         if any(pulled.users_dirty for pulled in pulls):
             mark_users_dirty(connection)
-        if errand.days:
-            _note_who_is_pulled(connection, home, pulls, errand.days)
+        if days and began:
+            _note_who_is_pulled(connection, home, pulls, days)
+            answered = note_answered(connection, [(p.user, p.listed) for p in pulls if p.listed], began)
+            beyond = {day for day in answered if day < days[0]}  # the window's nights are looked at when all is pulled
+            mark_nights_around(connection, beyond, utc_date(home.clock()))
+        started = {session.partition for pulled in pulls for session in pulled.sessions}
+        mark_nights_around(connection, started, utc_date(home.clock()))
         _note_who_is_gone(connection, pulls)
         failpoint("pull.before_commit")
     failpoint("pull.committed")
@@ -291,10 +334,11 @@ def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
     with home.state.read() as connection:
         everybody, waiting = list_users(connection, ASLEEP), users_with_pending(connection, ASLEEP)
         left, days = unpulled(connection, ASLEEP), unpulled_days(connection, ASLEEP)
+    today = utc_date(home.clock())
     users = [
         user
         for user in everybody
-        if not user.gone or user.user_id in waiting or user.active_within(window.first, window.last)
+        if not user.gone or user.user_id in waiting or user.active_to is None or user.active_to > today
     ]
     chosen = [user for user in users if user.user_id in left]
     if not (window.only_unpulled and chosen and days):

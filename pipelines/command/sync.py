@@ -44,6 +44,9 @@ def sync(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Ask only the users whom the last pull did not get.")
     ] = False,
+    accept_deletions: Annotated[
+        bool, typer.Option("--accept-deletions", help="Delete what the vendor no longer has, however much that is.")
+    ] = False,
 ) -> None:
     """Pull what is new or changed and build it. Run it again after any failure: nothing is lost or doubled."""
     settings, home = open_settings_and_home()
@@ -51,9 +54,11 @@ def sync(
     end = parse_date(last, "--to") or today
     start = parse_date(first, "--from") or min(end, today - timedelta(days=settings.nightshift_lookback_days))
     check_range(start, end)
-    summary = run_sync(
-        settings, home, lambda runner: runner.pull(start, end, only_unpulled=unfinished), new_vendor=new_vendor
-    )
+
+    def pull(runner: "Runner") -> None:
+        runner.pull(start, end, only_unpulled=unfinished, accept_deletions=accept_deletions)
+
+    summary = run_sync(settings, home, pull, new_vendor=new_vendor)
     report_and_exit(summary, as_json)
 
 
@@ -76,7 +81,8 @@ def backfill(
     if dry_run:
         from pipelines.command.forecast import forecast
 
-        for line in forecast(home, settings, start, end, with_lists=with_lists).lines():
+        expected = forecast(home, settings, start, end, with_lists=with_lists)
+        for line in [json.dumps(expected.summary())] if as_json else expected.lines():
             say(line)
         return
     summary = run_sync(settings, home, lambda runner: runner.backfill(start, end), new_vendor=new_vendor)
@@ -112,6 +118,7 @@ def run_sync(
             note("The roster is empty, so there is nobody to pull: nightshift users import FILE.csv")
     from pipelines.runs import open_runner
 
+    known = _known_drift(home)
     with PullProgress() as progress, open_runner(home, settings, progress, asleep) as runner:
         try:
             pull(runner)
@@ -119,6 +126,8 @@ def run_sync(
             runner.drain()  # what was pulled before the stop is good
             raise
         runner.drain()
+    for news in sorted(_known_drift(home) - known):
+        note(f"New in the vendor's answers: {news}. Nothing is lost by it; see docs/vendor-quirks.md.")
     with home.state.read() as connection:
         quarantined = count_quarantined(connection)
     calls, counts = runner.watched.calls, runner.watched.report.counts
@@ -144,6 +153,13 @@ def run_sync(
         **summary["sessions"],
     )
     return summary
+
+
+def _known_drift(home: "Home") -> set[str]:
+    from connectors.state.drift import list_drift
+
+    with home.state.read() as connection:
+        return {f"{drift.kind} {drift.path} ({drift.document})" for drift in list_drift(connection)}
 
 
 def report_and_exit(summary: dict[str, Any], as_json: bool) -> None:

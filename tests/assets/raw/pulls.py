@@ -42,10 +42,16 @@ class Puller:
     calls: Counter[str] = field(default_factory=Counter)
 
     def pull(
-        self, first: date = FIRST, last: date = LAST, *, only_unpulled: bool = False, progress: Progress | None = None
+        self,
+        first: date = FIRST,
+        last: date = LAST,
+        *,
+        only_unpulled: bool = False,
+        accept_deletions: bool = False,
+        progress: Progress | None = None,
     ) -> PullReport:
         """Pull sessions and all that belongs to them."""
-        window = Window(first, last, only_unpulled)
+        window = Window(first, last, only_unpulled, accept_deletions)
         return self._run(lambda client, account: pull(self.home, client, account, window, progress))
 
     def pull_months(self, *months: date) -> PullReport:

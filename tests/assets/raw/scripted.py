@@ -50,12 +50,17 @@ def detail_of(session_id: str, start: datetime, **changes: Any) -> bytes:
 
 @dataclass
 class ScriptedVendor:
-    """All users have the same ``nights``, by session id, unless it ``knows`` none; ``asked`` is what it was asked."""
+    """All users have the same ``nights``, by session id, unless it ``knows`` none; ``asked`` is what it was asked.
+
+    Its statistics name every night but those ``not_averaged``; ``unlisted`` ones are not in its lists.
+    """
 
     nights: dict[str, Night] = field(default_factory=dict)
     knows: bool = True
     user: bytes = samples.USER
     asked: list[str] = field(default_factory=list)
+    not_averaged: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -69,7 +74,8 @@ class ScriptedVendor:
             return httpx.Response(404, json={"detail": "user does not exist"})
         if path == "/data/v1/sessions":
             self.asked.append("list")
-            rows = [night.row(name) for name, night in self.nights.items() if _within(night, query)]
+            nights = {name: night for name, night in self.nights.items() if name not in self.unlisted}
+            rows = [night.row(name) for name, night in nights.items() if _within(night, query)]
             return httpx.Response(200, json={"detail": "OK", "result": {"sleep_session_list": rows}})
         if path.startswith("/data/v3/sessions/"):
             self.asked.append(last)
@@ -77,8 +83,11 @@ class ScriptedVendor:
             return httpx.Response(404 if body is None else 200, content=NOT_FOUND if body is None else body)
         if last == "average-stats":
             self.asked.append(f"{query['start_date']}..{query['end_date']} {request.headers['timezone']}")
-            period = {"result.period": {name: query[name] for name in ("start_date", "end_date")}}
-            return httpx.Response(200, content=changed(samples.AVERAGE_STATS, period))
+            changes = {
+                "result.period": {name: query[name] for name in ("start_date", "end_date")},
+                "result.slept_sessions": [{"id": name} for name in self.nights if name not in self.not_averaged],
+            }
+            return httpx.Response(200, content=changed(samples.AVERAGE_STATS, changes))
         self.asked.append("user")
         return httpx.Response(200, content=self.user)
 

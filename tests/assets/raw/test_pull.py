@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from assets.raw.pull import PullReport
-from assets.raw.user_pull import SessionCounts
+from assets.raw.pulled import SessionCounts
 from connectors.asleep.sandbox import World, build_app, running
 from connectors.home import Home
 from connectors.state.ledger import sessions_of

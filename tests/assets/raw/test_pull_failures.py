@@ -277,9 +277,9 @@ def test_a_stop_at_the_first_call_keeps_nothing(puller: Puller, home: Home, door
 
 
 def test_a_host_that_knows_nobody_is_not_remembered(puller: Puller, home: Home, door: Door) -> None:
-    """A wrong address that answers 404 to everything has filled nothing, so the right one is accepted."""
+    """A wrong address that answers 404 to everything knows no user and has filled nothing; the right one is taken."""
     door.fault = refused(404, "Not Found")
-    assert puller.pull().failed == {"user_not_found": 2}
-    assert puller.pull().failed == {"user_not_found": 2}
+    assert puller.pull().failed == {"vendor_error": 2}
+    assert puller.pull().failed == {"vendor_error": 2}
     door.fault = no_fault
     assert Puller(home, "http://another.test", door.transport).pull().complete

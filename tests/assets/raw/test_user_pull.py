@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assets.raw.user_pull import Known, SessionCounts, UserPull, last_day
+from assets.raw.pulled import Known, SessionCounts, UserPull, last_day
 from connectors.home import Home
 from connectors.state.ledger import LedgerSession, sessions_of
 from connectors.state.roster import RosterUser

@@ -1,0 +1,359 @@
+"""Repair: what damaged raw files held is fetched again, and only then are the files set aside.
+
+What a damaged file held is not read from it: the ledger knows every document, and what the readable files do not have
+in the version of the ledger is missing. As long as a document is missing the damaged file stays in its place, so that
+no table is built without it: a repair that stops or is killed is run again and asks only for what is still missing.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from hashlib import sha256
+from itertools import groupby
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
+from assets.raw.pulled import last_day
+from connectors.asleep.answer import Answer
+from connectors.asleep.client import AsleepClient
+from connectors.errors import SessionNotFound, UnreadableAnswer, UserNotFound, VendorError, stops_everything
+from connectors.failpoints import failpoint
+from connectors.home import Home
+from connectors.lake.damage import DamagedFile, keep_evidence, set_aside
+from connectors.lake.raw import HTTP_OK, NOT_FOUND, CurrentDocument, RawDocument
+from connectors.state.ledger import (
+    DELETED,
+    OWED,
+    PENDING,
+    LedgerDocument,
+    LedgerSession,
+    documents_of,
+    documents_of_kind,
+    forget_documents,
+    put_documents,
+    put_sessions,
+    sessions_of,
+)
+from connectors.state.nights import sessions_starting
+from connectors.state.roster import DEFAULT_ORG, DEFAULT_ZONE, list_users
+from connectors.state.vendor import VendorAccount, check_vendor
+from schemas import asleep, documents
+from schemas.asleep import ASLEEP
+from schemas.canonical import average_stats_hash, session_hash, user_hash
+from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, USER
+from schemas.nights import local_date, utc_date
+
+CHUNK = 100
+"""Documents asked for before they are made durable."""
+
+ONE_PULL = timedelta(hours=1)
+"""A session fetched this soon after it was first seen was fetched by the pull that saw it."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class RepairReport:
+    """What a repair came to; nobody is named.
+
+    ``restored`` documents are as they were, ``newer`` ones have changed at the vendor since, ``waiting`` ones are being
+    analysed there again. The vendor has the ``lost`` ones no longer; ``deleted`` are those of them that a human gave
+    up. ``versions_lost`` counts documents of which earlier versions are lost. ``failed`` counts by kind of error.
+    ``left`` files are still in their places; of the ``unknown`` ones among them the state does not know what they held.
+    """
+
+    restored: int = 0
+    newer: int = 0
+    waiting: int = 0
+    lost: int = 0
+    deleted: int = 0
+    versions_lost: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    set_aside: list[DamagedFile] = field(default_factory=list)
+    left: list[DamagedFile] = field(default_factory=list)
+    unknown: list[DamagedFile] = field(default_factory=list)
+
+    @property
+    def missing(self) -> int:
+        """Documents that were not there again at the end."""
+        return self.waiting + self.lost + self.failed.total()
+
+
+@dataclass(slots=True)
+class _Found:
+    """What an answer came to: documents for raw, and what becomes of the ledger (as it was, as it is)."""
+
+    raw: list[RawDocument] = field(default_factory=list)
+    session: tuple[LedgerSession, LedgerSession] | None = None
+    document: tuple[LedgerDocument, LedgerDocument | None] | None = None
+    owed: list[LedgerDocument] = field(default_factory=list)
+
+
+Marker = Callable[[sa.Connection], None]
+
+
+async def repair(
+    home: Home,
+    client: AsleepClient,
+    account: VendorAccount,
+    damaged: Iterable[DamagedFile],
+    *,
+    accept_deletions: bool = False,
+) -> RepairReport:
+    """Fetch again what these files held and set them aside; what they belong to is dirty afterwards.
+
+    What the vendor has no longer is given up only with ``accept_deletions``.
+
+    Raises: OtherVendor; what ``stops_everything`` (what was fetched before is kept); StateUnavailable, DiskUnavailable.
+    """
+    check_vendor(home.state, account)
+    repairing = _Repair(home, client, accept_deletions)
+    for place, files in groupby(sorted(damaged, key=_place), key=_place):
+        await repairing.repair(*place, list(files))
+    return repairing.report
+
+
+def _place(file: DamagedFile) -> tuple[str, str, date]:
+    """What is repaired together: a date; of user documents all, because only the newest of a user counts."""
+    return file.source, file.document, date.min if file.document == USER else file.date
+
+
+class _Repair:
+    def __init__(self, home: Home, client: AsleepClient, accept_deletions: bool) -> None:
+        self._home = home
+        self._client = client
+        self._accept_deletions = accept_deletions
+        self.report = RepairReport()
+        with home.state.read() as connection:
+            self._roster = {user.user_id: user for user in list_users(connection, ASLEEP)}
+
+    async def repair(self, source: str, document: str, day: date, files: list[DamagedFile]) -> None:
+        places = [keep_evidence(file) for file in files]  # before anything is written beside them
+        before = self.report.missing
+        known = source == ASLEEP and await self._fetch_again(document, day)
+        if not known:
+            self.report.unknown += files
+        if known and self.report.missing == before:
+            for file, place in zip(files, places, strict=True):
+                set_aside(file, place)
+            self.report.set_aside += files
+        else:
+            self.report.left += files
+
+    async def _fetch_again(self, document: str, day: date) -> bool:
+        """Fetch what is missing of a kind and date; False if it is not known what there was."""
+        match document:
+            case documents.SESSION:
+                return await self._sessions(day)
+            case documents.AVERAGE_STATS:
+                return await self._months(day)
+            case documents.USER:
+                return await self._users()
+        return document == SESSION_LIST  # kept as evidence only: no table is made of it
+
+    async def _sessions(self, day: date) -> bool:
+        def mark(connection: sa.Connection) -> None:
+            mark_days_dirty(connection, [day.isoformat()])
+
+        with self._home.state.read() as connection:
+            known = [seen for seen in sessions_starting(connection, ASLEEP, day, day) if seen.content_hash is not None]
+        readable = _by_id(self._home.raw.readable(ASLEEP, SESSION, day))
+        missing: list[LedgerSession] = []
+        numbered: list[RawDocument] = []
+        for seen in known:
+            current = readable.get((seen.user_id, seen.session_id))
+            is_missing = current is None or current.document.content_hash != seen.content_hash
+            if is_missing:
+                missing.append(seen)
+            elif current and current.revision < seen.revision:
+                # The same document once more, so that its number does not fall back.
+                numbered.append(replace(current.document, known_revision=seen.revision))
+            self.report.versions_lost += (current.revision if current else 0) + is_missing < seen.revision
+        self._commit([_Found(raw=numbered)], mark)
+        await self._ask(missing, self._session, mark)
+        return bool(known)
+
+    async def _session(self, seen: LedgerSession) -> _Found:
+        try:
+            answer = await self._client.get_session(seen.user_id, seen.session_id)
+        except (SessionNotFound, UserNotFound) as error:
+            return self._absent_session(seen, error.body if isinstance(error, SessionNotFound) else b"")
+        content_hash = session_hash(answer.body)
+        document = _session_document(seen, answer.body)
+        document = replace(document, fetched_at=answer.fetched_at, content_hash=content_hash)
+        if content_hash == seen.content_hash:
+            self.report.restored += 1
+            return _Found(raw=[document])
+        if _in_analysis(answer):
+            self.report.waiting += 1
+            return _Found()
+        self.report.newer += 1
+        revised = replace(document, known_revision=seen.revision + 1, known_since=None, reason=documents.RE_ANALYSED)
+        # The next pull asks once more, and does all that belongs to a change.
+        return _Found(raw=[revised], session=(seen, replace(seen, verdict=PENDING)))
+
+    def _absent_session(self, seen: LedgerSession, body: bytes) -> _Found:
+        now = self._home.clock()
+        tombstone = replace(_session_document(seen, body), status=NOT_FOUND, fetched_at=now, reason=documents.DELETED)
+        if seen.verdict == DELETED:
+            self.report.restored += 1
+            return _Found(raw=[tombstone])
+        if not self._accept_deletions:
+            self.report.lost += 1
+            return _Found()
+        self.report.deleted += 1
+        content_hash = f"tombstone:{sha256(body).hexdigest()}"
+        deleted = replace(seen, verdict=DELETED, content_hash=content_hash, revision=seen.revision + 1, changed_at=now)
+        tombstone = replace(tombstone, content_hash=content_hash, known_revision=deleted.revision, known_since=None)
+        # In the zone of the user the session may be of the month before or after.
+        days = [seen.partition + timedelta(days=offset) for offset in (-1, 0, 1)]
+        owed = [
+            LedgerDocument(ASLEEP, AVERAGE_STATS, seen.user_id, month, OWED, now)
+            for month in sorted({f"{day:%Y-%m}" for day in days})
+        ]
+        return _Found(raw=[tombstone], session=(seen, deleted), owed=owed)
+
+    async def _months(self, month: date) -> bool:
+        def mark(connection: sa.Connection) -> None:
+            mark_months_dirty(connection, [f"{month:%Y-%m}"])
+
+        async def ask(seen: LedgerDocument) -> _Found:
+            user = self._roster.get(seen.user_id)
+            zone = user.timezone if user else DEFAULT_ZONE
+            # The same question as then has the same answer, as long as nothing has changed.
+            asked_at = self._home.clock() if seen.content_hash == OWED else seen.fetched_at
+            end = max(month, min(last_day(month), local_date(asked_at, zone)))
+            answer = self._client.average_stats(seen.user_id, month, end, zone=zone)
+            return await self._document(seen, answer, average_stats_hash, month)
+
+        with self._home.state.read() as connection:
+            known = documents_of_kind(connection, ASLEEP, AVERAGE_STATS, f"{month:%Y-%m}")
+        readable = self._home.raw.readable(ASLEEP, AVERAGE_STATS, month)
+        await self._ask(_missing(known, readable), ask, mark)
+        return bool(known)
+
+    async def _users(self) -> bool:
+        async def ask(seen: LedgerDocument) -> _Found:
+            return await self._document(seen, self._client.get_user(seen.user_id), user_hash, None)
+
+        with self._home.state.read() as connection:
+            known = documents_of_kind(connection, ASLEEP, USER)
+        readable = self._home.raw.readable_of_all_dates(ASLEEP, USER)
+        await self._ask(_missing(known, readable), ask, mark_users_dirty)
+        return bool(known)
+
+    async def _document(
+        self, seen: LedgerDocument, ask: Awaitable[Answer[Any]], hash_of: Callable[[bytes], str], day: date | None
+    ) -> _Found:
+        """Fetch a document other than a session; ``day`` None: it belongs to the date on which it comes."""
+        try:
+            answer = await ask
+        except UserNotFound:
+            if not self._accept_deletions:
+                self.report.lost += 1
+                return _Found()
+            self.report.deleted += 1
+            return _Found(document=(seen, None))
+        user = self._roster.get(seen.user_id)
+        document = RawDocument(
+            org_id=user.org_id if user else DEFAULT_ORG,
+            source=seen.source,
+            document=seen.document,
+            user_id=seen.user_id,
+            document_id=seen.document_id,
+            date=day or utc_date(answer.fetched_at),
+            status=HTTP_OK,
+            fetched_at=answer.fetched_at,
+            content_hash=hash_of(answer.body),
+            body=answer.body,
+        )
+        if document.content_hash == seen.content_hash:
+            self.report.restored += 1
+            return _Found(raw=[document])
+        self.report.newer += 1
+        fetched = replace(seen, content_hash=document.content_hash, fetched_at=answer.fetched_at)
+        return _Found(raw=[document], document=(seen, fetched))
+
+    async def _ask(self, missing: Sequence[T], ask: Callable[[T], Awaitable[_Found]], mark: Marker) -> None:
+        """Ask for what is missing; what some calls brought is durable before the next are made."""
+        self._commit([], mark)
+        for start in range(0, len(missing), CHUNK):
+            calls = [ask(seen) for seen in missing[start : start + CHUNK]]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            self._commit([found for found in outcomes if isinstance(found, _Found)], mark)
+            for error in outcomes:
+                if isinstance(error, VendorError) and not stops_everything(error):
+                    self.report.failed[error.kind] += 1
+                elif isinstance(error, BaseException):
+                    raise error
+
+    def _commit(self, found: Sequence[_Found], mark: Marker) -> None:
+        self._home.raw.append(document for part in found for document in part.raw)
+        failpoint("repair.raw_durable")
+        with self._home.state.write() as connection:
+            # What a pull has learned in the meantime is newer than what was known here.
+            sessions = [part.session for part in found if part.session]
+            known = sessions_of(connection, ASLEEP, [seen.user_id for seen, _ in sessions])
+            put_sessions(connection, [now for seen, now in sessions if seen in known[seen.user_id]])
+            changes = [part.document for part in found if part.document]
+            noted = documents_of(connection, ASLEEP, [seen.user_id for seen, _ in changes])
+            same = [(seen, now) for seen, now in changes if seen in noted[seen.user_id].values()]
+            put_documents(connection, [now for _, now in same if now])
+            forget_documents(connection, [seen for seen, now in same if now is None])
+            put_documents(connection, [owed for part in found for owed in part.owed])
+            mark(connection)
+        failpoint("repair.committed")
+
+
+def _session_document(seen: LedgerSession, body: bytes) -> RawDocument:
+    """The document that the ledger remembers, with these bytes."""
+    settled = seen.verdict != PENDING  # while it is pending, the time of its last change is not that of the document
+    return RawDocument(
+        org_id=seen.org_id,
+        source=seen.source,
+        document=SESSION,
+        user_id=seen.user_id,
+        document_id=seen.session_id,
+        date=seen.partition,
+        status=HTTP_OK,
+        fetched_at=seen.changed_at,
+        content_hash=seen.content_hash or "",
+        body=body,
+        reason=_reason(seen),
+        known_revision=seen.revision,
+        known_since=seen.changed_at if settled else None,
+    )
+
+
+def _reason(seen: LedgerSession) -> str:
+    """Why the version that the ledger remembers was kept, as far as its times tell."""
+    if seen.revision > 1:
+        return documents.RE_ANALYSED
+    return documents.FIRST_SEEN if seen.changed_at - seen.first_seen_at < ONE_PULL else documents.COMPLETED
+
+
+def _missing(known: Iterable[LedgerDocument], readable: Iterable[CurrentDocument]) -> list[LedgerDocument]:
+    """The documents of the ledger that are not there, or not in the version of the ledger."""
+    there = {key: current.document.content_hash for key, current in _by_id(readable).items()}
+    return [
+        seen
+        for seen in known
+        if (content_hash := there.get((seen.user_id, seen.document_id))) is None
+        or seen.content_hash not in (OWED, content_hash)
+    ]
+
+
+def _by_id(readable: Iterable[CurrentDocument]) -> dict[tuple[str, str], CurrentDocument]:
+    return {(current.document.user_id, current.document.document_id): current for current in readable}
+
+
+def _in_analysis(answer: Answer[asleep.SessionDetail]) -> bool:
+    try:
+        state: str = answer.result().session.state
+    except UnreadableAnswer:
+        return False  # kept as received; the build says what is wrong with it
+    return state != asleep.COMPLETE
