@@ -6,18 +6,24 @@ No Dagster here, so that the command line can mark partitions dirty without load
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.home import Home
+from connectors.lake.publish import publish
 from connectors.state.dirty import Claim, claim, clear, mark_dirty
 from connectors.state.ledger import days_of, months_of, owe_average_stats
-from connectors.state.roster import RosterUser
+from connectors.state.nights import first_asked, last_asked
+from connectors.state.roster import RosterUser, list_users
 from schemas.asleep import ASLEEP
 from schemas.documents import AVERAGE_STATS, SESSION
+from schemas.nights import FIRST_DAY, utc_date
 from schemas.quirks import Drift
+
+DAY = timedelta(days=1)
 
 ALL_USERS = "all"
 """The one partition of assets that are not partitioned."""
@@ -26,10 +32,20 @@ DAILY_INPUTS: dict[str, tuple[str, ...]] = {
     "sleep_sessions": (),
     "sleep_hypnograms": (),
     "sleep_stage_intervals": (),
+    "session_history": (),
     "fhir_sleep_observations": ("sleep_sessions", "sleep_hypnograms"),
-    "warehouse_sleep": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals"),
+    "warehouse_sleep": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals", "session_history"),
 }
 """Assets partitioned by UTC day of session start, in the order of the flow, with the assets they read."""
+
+NIGHT_INPUTS: dict[str, tuple[str, ...]] = {
+    "night_ledger": (),
+    "warehouse_night_ledger": ("night_ledger",),
+}
+"""Assets partitioned by night: the local date of its evening. Its sessions start on that UTC date or one beside it."""
+
+READ_BY_NIGHTS = frozenset({"sleep_sessions", "session_history"})
+"""Daily assets that the nights are made from: once one is built, the nights around its date are built again."""
 
 MONTHLY_INPUTS: dict[str, tuple[str, ...]] = {
     "average_stats": (),
@@ -48,7 +64,7 @@ USER_INPUTS: dict[str, tuple[str, ...]] = {
 BACKFILL_DAYS = 90
 """Partitions a run covers at most: under the vendor's 100 rows a page and 100 days of statistics."""
 
-INPUTS = {**DAILY_INPUTS, **MONTHLY_INPUTS, **USER_INPUTS}
+INPUTS = {**DAILY_INPUTS, **NIGHT_INPUTS, **MONTHLY_INPUTS, **USER_INPUTS}
 
 
 @dataclass(slots=True)
@@ -130,6 +146,17 @@ def mark_days_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
     mark_dirty(connection, DAILY_INPUTS, days)
 
 
+def mark_nights_dirty(connection: sa.Connection, nights: Iterable[date]) -> None:
+    """Have these nights accounted for again."""
+    mark_dirty(connection, NIGHT_INPUTS, (night.isoformat() for night in nights))
+
+
+def mark_nights_around(connection: sa.Connection, days: Iterable[date], today: date) -> None:
+    """Have the nights accounted for again that sessions of these UTC dates may belong to; none later than today."""
+    around = {day + offset * DAY for day in days for offset in (-1, 0, 1)}
+    mark_nights_dirty(connection, (night for night in around if FIRST_DAY <= night <= today))
+
+
 def mark_months_dirty(connection: sa.Connection, months: Iterable[str]) -> None:
     """Have every monthly asset built again for these months (``YYYY-MM``)."""
     mark_dirty(connection, MONTHLY_INPUTS, months)
@@ -146,6 +173,7 @@ def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser
     if not changed:
         return
     mark_users_dirty(connection)
+    _mark_expected_nights(connection, [*changed, *(before[user.user_id] for user in changed if user.user_id in before)])
     moved = [user for user in changed if _label(before.get(user.user_id)) != _label(user)]
     mark_data_dirty(connection, moved)
     for user in moved:
@@ -153,15 +181,27 @@ def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser
 
 
 def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> None:
-    """Have the days and months built again in which these users have data: their label or zone is another one."""
+    """Have the days, months and nights built again that have these users: their label or zone is another one."""
+    users = list(users)
+    _mark_expected_nights(connection, users)
     for source, user_ids in _by_source(users).items():
         mark_days_dirty(connection, days_of(connection, source, user_ids))
         mark_months_dirty(connection, months_of(connection, source, user_ids))
 
 
+LAKE_RELEASE = "2"
+"""Another number has every home's tables made again from raw: a release gave them new tables or columns."""
+
+
 def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
-    """Have the lake, or only the warehouse, made again where it is gone although raw is there: after a restore, say."""
-    lake_exists = any((home.root / "lake").iterdir())
+    """Have the lake, or only the warehouse, made again where it is gone although raw is there: after a restore, say.
+
+    So is a lake that an older release made.
+    """
+    lake = home.root / "lake"
+    marker = lake / ".release"
+    is_of_this_release = marker.exists() and marker.read_text() == LAKE_RELEASE
+    lake_exists = is_of_this_release and any(path != marker for path in lake.iterdir())
     if lake_exists and warehouse_exists:
         return
     days = home.raw.dates(ASLEEP, SESSION)
@@ -174,11 +214,22 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
         ):
             assets = [asset for asset in family if not lake_exists or asset.startswith("warehouse_")]
             mark_dirty(connection, assets, partitions)
+        _mark_expected_nights(connection, list_users(connection, ASLEEP))
+    publish(marker, LAKE_RELEASE.encode())
 
 
 def family_of(asset: str) -> list[str]:
     """The assets with the same partitions as this one: all that is made from the same raw documents."""
-    return next(list(family) for family in (DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS) if asset in family)
+    return next(list(family) for family in (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS) if asset in family)
+
+
+def _mark_expected_nights(connection: sa.Connection, users: Iterable[RosterUser]) -> None:
+    """Every night that these users may have a row for, up to the last date anybody was asked for."""
+    begun, last = first_asked(connection, ASLEEP), last_asked(connection, ASLEEP)
+    firsts = [first for user in users if (first := user.active_from or begun.get(user.user_id))]
+    if firsts and last:
+        first = max(FIRST_DAY, min(firsts))
+        mark_nights_dirty(connection, (first + number * DAY for number in range((last - first).days + 1)))
 
 
 def _label(user: RosterUser | None) -> tuple[str, str] | None:
@@ -198,6 +249,9 @@ def _build_until_settled(home: Home, asset: str, partition: str, build: Callable
         began = claim(home.state, asset, partition, INPUTS[asset])
         built = build(partition)
         failpoint("build.built")
+        if asset in READ_BY_NIGHTS:
+            with home.state.write() as connection:
+                mark_nights_around(connection, [date.fromisoformat(partition)], utc_date(home.clock()))
         files += built.files
         left = clear(home.state, [began]) if began.generation is not None else []
         if not left or not began.inputs_clean:

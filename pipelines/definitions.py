@@ -13,11 +13,18 @@ from assets.fhir.people import people
 from assets.fhir.sleep_observations import sleep_observations
 from assets.lake import average_stats as lake_average_stats
 from assets.lake import users as lake_users
+from assets.lake.night_ledger import night_ledger
+from assets.lake.session_history import session_history
 from assets.lake.sleep_hypnograms import sleep_hypnograms
 from assets.lake.sleep_sessions import sleep_sessions
 from assets.lake.sleep_stage_intervals import sleep_stage_intervals
 from assets.raw import documents
-from assets.warehouse.tables import warehouse_average_stats, warehouse_sleep, warehouse_users
+from assets.warehouse.tables import (
+    warehouse_average_stats,
+    warehouse_night_ledger,
+    warehouse_sleep,
+    warehouse_users,
+)
 from pipelines.jobs import JOBS
 from pipelines.resources import asleep_connection, open_home, open_warehouse
 from pipelines.schedules import nightly_schedule
@@ -31,12 +38,15 @@ ASSETS = [
     sleep_sessions,
     sleep_hypnograms,
     sleep_stage_intervals,
+    session_history,
+    night_ledger,
     lake_average_stats.average_stats,
     lake_users.users,
     sleep_observations,
     average_stats_observations,
     people,
     warehouse_sleep,
+    warehouse_night_ledger,
     warehouse_average_stats,
     warehouse_users,
 ]
@@ -51,6 +61,7 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
         "asleep": asleep_connection(settings, home),
         "warehouse": open_warehouse(settings, home),
         "observer": documents.Unwatched(),
+        "completeness_threshold": settings.nightshift_completeness_threshold,
         **overrides,
     }
     return dg.Definitions(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 
-from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
+from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, NIGHT_INPUTS, USER_INPUTS
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 SLEEP_JOB = "sleep"
+NIGHTS_JOB = "nights"
 AVERAGE_STATS_JOB = "average_stats"
 USERS_JOB = "users"
 
@@ -37,6 +38,7 @@ def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
     """The runs that build what is dirty (asset to partition to generation), in the order they should run."""
     return [
         *_ranges(SLEEP_JOB, _of(dirty, DAILY_INPUTS), _next_day),
+        *_ranges(NIGHTS_JOB, _of(dirty, NIGHT_INPUTS), _next_day),
         *_ranges(AVERAGE_STATS_JOB, _of(dirty, MONTHLY_INPUTS), _next_month),
         *(
             BuildRun(USERS_JOB, None, None, _mark(generations))

@@ -6,16 +6,18 @@ Daily, monthly and unpartitioned assets cannot share a job, hence one build for 
 import dagster as dg
 
 from assets.raw.documents import SESSIONS_KEY
-from pipelines.dirty_runs import AVERAGE_STATS_JOB, SLEEP_JOB, USERS_JOB
+from pipelines.dirty_runs import AVERAGE_STATS_JOB, NIGHTS_JOB, SLEEP_JOB, USERS_JOB
 
 DAILY_BUILD = dg.AssetSelection.assets(
     ["lake", "sleep_sessions"],
     ["lake", "sleep_hypnograms"],
     ["lake", "sleep_stage_intervals"],
+    ["lake", "session_history"],
     ["fhir", "sleep_observations"],
     ["warehouse", "sleep_sessions"],
     ["warehouse", "sleep_hypnograms"],
     ["warehouse", "sleep_stage_intervals"],
+    ["warehouse", "session_history"],
 )
 
 nightly = dg.define_asset_job(
@@ -35,6 +37,12 @@ sleep = dg.define_asset_job(
     SLEEP_JOB, selection=DAILY_BUILD, description="Builds dates again from raw, without a call."
 )
 
+nights = dg.define_asset_job(
+    NIGHTS_JOB,
+    selection=dg.AssetSelection.assets(["lake", "night_ledger"], ["warehouse", "night_ledger"]),
+    description="Accounts for nights again, from what lake and state know of them, without a call.",
+)
+
 average_stats = dg.define_asset_job(
     AVERAGE_STATS_JOB,
     selection=dg.AssetSelection.assets(
@@ -49,4 +57,4 @@ users = dg.define_asset_job(
     description="Builds the users again from roster and raw, without a call.",
 )
 
-JOBS = [nightly, backfill, sleep, average_stats, users]
+JOBS = [nightly, backfill, sleep, nights, average_stats, users]

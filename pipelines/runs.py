@@ -1,16 +1,16 @@
 """Running jobs in this process, on the home's own Dagster instance, so that the UI shows what the command line did."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
-from assets.builds import mark_missing_layers_dirty
-from assets.raw.documents import ONLY_UNPULLED_TAG, PullObserver
+from assets.builds import INPUTS, family_of, mark_missing_layers_dirty
+from assets.raw.documents import ACCEPT_DELETIONS_TAG, ONLY_UNPULLED_TAG, PullObserver
 from assets.raw.pull import PullReport
-from assets.raw.user_pull import SessionCounts
+from assets.raw.pulled import SessionCounts
 from connectors.asleep.connection import AsleepConnection
 from connectors.errors import NightshiftError
 from connectors.home import Home
@@ -72,12 +72,13 @@ class Runner:
     watched: Watched
     files: int = 0
 
-    def pull(self, first: date, last: date, *, only_unpulled: bool = False) -> None:
+    def pull(self, first: date, last: date, *, only_unpulled: bool = False, accept_deletions: bool = False) -> None:
         """Run the nightly job over inclusive UTC start dates.
 
         Raises: what stopped the pull; users who failed alone are in ``watched.report``.
         """
-        tags = {ONLY_UNPULLED_TAG: "true"} if only_unpulled else {}
+        wanted = {ONLY_UNPULLED_TAG: only_unpulled, ACCEPT_DELETIONS_TAG: accept_deletions}
+        tags = {tag: "true" for tag, on in wanted.items() if on}
         self._run_pull(nightly.name, first, last, tags)
 
     def backfill(self, first: date, last: date) -> None:
@@ -85,26 +86,32 @@ class Runner:
         for start, end in day_ranges(first, last):
             self._run_pull(backfill.name, start, end, {})
 
-    def drain(self) -> None:
+    def drain(self, tell: Callable[[BuildRun], None] | None = None) -> None:
         """Build every dirty partition, until none is left or the rest is being built by others.
+
+        ``tell`` is called after every run that ended well. What fails does not keep anything else from being built.
 
         Raises: the first error of a build, once everything else is built.
         """
         before: list[BuildRun] = []
-        errors: list[NightshiftError] = []
-        while (runs := self._dirty_runs()) and runs != before:
+        failed: dict[BuildRun, NightshiftError] = {}
+        while (runs := [run for run in self._dirty_runs() if run not in failed]) and runs != before:
             for run in runs:
                 try:
                     self._run(run.job, run.tags)
                 except NightshiftError as error:
-                    errors.append(error)  # what else is dirty does not wait for it
+                    failed[run] = error  # what else is dirty does not wait for it
+                else:
+                    if tell:
+                        tell(run)
             before = runs
-        if errors:
-            raise errors[0]
+        if failed:
+            raise next(iter(failed.values()))
 
     def _dirty_runs(self) -> list[BuildRun]:
         with self.home.state.read() as connection:
-            return runs_for(list_dirty(connection))
+            dirty = list_dirty(connection)
+        return [run for part in _alike(dirty) for run in runs_for(part)]
 
     def _run_pull(self, job: str, first: date, last: date, tags: dict[str, str]) -> None:
         try:
@@ -123,6 +130,27 @@ class Runner:
             if event.is_step_materialization and event.asset_key and event.asset_key.path[0] == LAKE_LAYER
         }
         self.files += sum(int(str(metadata["files_replaced"].value)) for metadata in replaced.values())
+
+
+Dirty = dict[str, dict[str, str]]
+
+
+def _alike(dirty: Mapping[str, Mapping[str, str]]) -> list[Dirty]:
+    """What is dirty, in parts whose partitions wait for the same assets.
+
+    A run ends where a layer fails for one of its partitions. The others are clean in that layer then, and go on in a
+    run of their own.
+    """
+    waiting: dict[tuple[str, str], list[str]] = {}
+    for asset in sorted(dirty, key=list(INPUTS).index):
+        for partition in dirty[asset]:
+            waiting.setdefault((family_of(asset)[0], partition), []).append(asset)
+    parts: dict[tuple[str, ...], Dirty] = {}
+    for (_, partition), assets in waiting.items():
+        part = parts.setdefault(tuple(assets), {asset: {} for asset in assets})
+        for asset in assets:
+            part[asset][partition] = dirty[asset][partition]
+    return list(parts.values())
 
 
 @contextmanager

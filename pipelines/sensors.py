@@ -5,9 +5,9 @@ import dagster as dg
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
 from pipelines.dirty_runs import runs_for
-from pipelines.jobs import average_stats, sleep, users
+from pipelines.jobs import average_stats, nights, sleep, users
 
-BUILD_JOBS = (sleep, average_stats, users)
+BUILD_JOBS = (sleep, nights, average_stats, users)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

@@ -5,15 +5,16 @@ Only the contract's names are read. What a setting is used for is told where it 
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors.errors import WrongUsage
 
 DEFAULT_HOME = Path("data")
 SHORTEST_PSEUDONYM_KEY = 16
+MOST_WEBHOOK_KEYS = 5
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -63,6 +64,17 @@ def _pseudonym_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _webhook_keys(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    keys = [key.strip() for key in value.split(",")]
+    if not all(key.isascii() and key.isprintable() and key for key in keys):
+        raise ValueError("must be keys of plain characters, separated by commas")
+    if len(keys) > MOST_WEBHOOK_KEYS:
+        raise ValueError(f"must have at most {MOST_WEBHOOK_KEYS} keys, separated by commas")
+    return keys
+
+
 def _duckdb(url: str) -> str:
     if not url.startswith("duckdb:///"):
         raise ValueError("must be a DuckDB file for now, such as duckdb:///data/warehouse.duckdb")
@@ -86,10 +98,13 @@ class Settings(BaseSettings):
     asleep_requests_per_second: Annotated[float, Field(gt=0, le=10_000)] = 10
     asleep_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
     nightshift_lookback_days: Annotated[int, Field(ge=1, le=365)] = 35
+    nightshift_completeness_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
     nightshift_schedule: Annotated[str, AfterValidator(_cron)] = "0 4 * * *"
     nightshift_state_url: Annotated[str | None, Field(repr=False)] = None
     nightshift_warehouse_url: Annotated[Annotated[str, AfterValidator(_duckdb)] | None, Field(repr=False)] = None
     nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
+    asleep_webhook_keys: Annotated[tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_webhook_keys)] = None
+    nightshift_webhook_unknown_users: Literal["quarantine", "enrol"] = "quarantine"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.metrics import AVERAGED_METRICS, METRICS, Metric
+from schemas.night_verdicts import VERDICTS
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
 CLOCK_TIME = pa.time32("ms")
@@ -119,6 +120,44 @@ SLEEP_SESSIONS = Table(
     ),
 )
 
+_OF_SESSIONS = {field.name: field for field in SLEEP_SESSIONS.schema}
+_OF_VERSIONS = ("org_id", "source", "user_id", "session_id", "revision", "content_hash", "fetched_at")
+
+SESSION_HISTORY = Table(
+    "session_history",
+    "a version of a session, as it was, is or no longer is in `sleep_sessions`",
+    ("source", "user_id", "session_id", "revision"),
+    ("source", "user_id", "session_id", "revision"),
+    pa.schema(
+        [
+            _ORG,
+            _SOURCE,
+            _USER,
+            _SESSION,
+            _column("start_date", pa.date32(), "UTC date of the session's start: the partition.", required=True),
+            _OF_SESSIONS["revision"],
+            _column(
+                "reason",
+                pa.string(),
+                "first_seen, completed, re_analysed, webhook, deleted (gone at the vendor; times and figures are null) "
+                "or restored (back after a deletion).",
+                required=True,
+            ),
+            _column("seen_at", UTC_TIME, "When this version was first fetched or received.", required=True),
+            _column("analysed_at", UTC_TIME, "When the vendor analysed it; null where it does not say (Asleep)."),
+            _column("valid_from", UTC_TIME, "Since when this version counts: when it was seen.", required=True),
+            _column("valid_to", UTC_TIME, "When the next version was seen, readable or not; null: it counts now."),
+            _column(
+                "content_hash",
+                pa.string(),
+                "SHA-256 of the canonical content (no transport); of a deletion, of the answer, after `tombstone:`.",
+                required=True,
+            ),
+            *(field.with_nullable(True) for name, field in _OF_SESSIONS.items() if name not in _OF_VERSIONS),
+        ]
+    ),
+)
+
 SLEEP_HYPNOGRAMS = Table(
     "sleep_hypnograms",
     "a session's stages, one value an epoch",
@@ -157,6 +196,44 @@ SLEEP_STAGE_INTERVALS = Table(
             _column("end_time", UTC_TIME, "End of the last epoch.", required=True),
             _column("first_epoch", pa.int64(), "Index of the first epoch, counted from 0.", required=True),
             _column("epochs", pa.int64(), "Number of 30-second epochs.", "epochs", required=True),
+        ]
+    ),
+)
+
+NIGHT_LEDGER = Table(
+    "night_ledger",
+    "a rostered user's expected night that is over",
+    ("source", "user_id", "night_of"),
+    ("source", "user_id", "night_of"),
+    pa.schema(
+        [
+            _ORG,
+            _SOURCE,
+            _USER,
+            _column("night_of", pa.date32(), "Local date of the evening, in the roster's zone.", required=True),
+            _column("verdict", pa.string(), f"Why there is data or not: {', '.join(VERDICTS)}.", required=True),
+            _column("reason", pa.string(), "The verdict in a sentence; null for complete."),
+            _column(
+                "session_ids",
+                pa.list_(pa.string()),
+                "The night's sessions that the vendor has, by start: built, still to come, or in quarantine.",
+                required=True,
+            ),
+            _column("main_session_id", pa.string(), "The main sleep: the longest one; null if the night has none."),
+            _column(
+                "late_days",
+                pa.int64(),
+                "Whole days between the end of the night and the first sight of its data; null without data.",
+                "days",
+            ),
+            _column("revised", pa.bool_(), "A session of the night changed, or was deleted, after it came."),
+            _column("path", pa.string(), "How its data came first: poll or webhook; null as long as none has come."),
+            _column("first_seen_at", UTC_TIME, "When its data was first seen; null without data."),
+            _column(
+                "checked_at",
+                UTC_TIME,
+                "When the vendor had first answered about all of the night since it was over; null if it has not.",
+            ),
         ]
     ),
 )
@@ -211,5 +288,13 @@ USERS = Table(
     ),
 )
 
-LAKE_TABLES: tuple[Table, ...] = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, AVERAGE_STATS, USERS)
+LAKE_TABLES: tuple[Table, ...] = (
+    SLEEP_SESSIONS,
+    SLEEP_HYPNOGRAMS,
+    SLEEP_STAGE_INTERVALS,
+    SESSION_HISTORY,
+    NIGHT_LEDGER,
+    AVERAGE_STATS,
+    USERS,
+)
 """Every lake table, in the order of the documentation."""

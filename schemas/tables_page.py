@@ -48,8 +48,11 @@ stages apart (`has_stages` = 2-stage) says 1 for any sleep. A code that is not i
 _WAREHOUSE = """\
 ## Warehouse
 
-`warehouse.duckdb` has the same tables under the same names, and the view `sleep_epochs`: one row is one epoch of a
-session.
+`warehouse.duckdb` has the same tables under the same names, and two things more:
+
+- `sleep_sessions_as_of(moment)`: the rows of `sleep_sessions` as they counted at that moment, for example
+  `from sleep_sessions_as_of('2026-11-01 04:00:00+00')`. A moment without an offset is in the zone of the connection.
+- the view `sleep_epochs`: one row is one epoch of a session.
 """
 
 _FHIR = """\

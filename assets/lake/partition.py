@@ -3,24 +3,23 @@
 The tables of one date share this reading, so that they always agree on which sessions exist.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from assets.builds import Built
 from assets.lake.decoding import Decoded, Refused, decode_average_stats, decode_session, is_complete
+from assets.lake.drift import DriftTally
 from assets.lake.normalise import SleepSession, normalise_session
 from assets.lake.normalise_averages import normalise_average_stats
 from assets.results import doubled_keys
 from connectors.home import Home
-from connectors.lake.raw import CurrentDocument
+from connectors.lake.raw import CurrentDocument, RawDocument
 from connectors.state.quarantine import Quarantined, replace_quarantined
 from connectors.state.roster import RosterUser, list_users
 from schemas.asleep import ASLEEP, SessionDetail
 from schemas.documents import AVERAGE_STATS, SESSION
-from schemas.quirks import Drift
 from schemas.tables import Table
 
 
@@ -34,7 +33,7 @@ class SessionPartition:
     refused: list[tuple[CurrentDocument, Refused]] = field(default_factory=list)
     waiting: int = 0
     deleted: int = 0
-    drift: Counter[Drift] = field(default_factory=Counter)
+    drift: DriftTally = field(default_factory=DriftTally)
 
 
 def read_sessions(home: Home, day: date) -> SessionPartition:
@@ -61,7 +60,7 @@ def _sort_in(found: SessionPartition, decoded: Decoded[SessionDetail], roster: d
         found.sessions.append(_normalised(decoded, roster))
         found.details.append(decoded.content)
     finally:
-        found.drift.update(decoded.notes.drift)
+        found.drift.add(decoded.current.document.user_id, decoded.notes.drift)
 
 
 def build_session_table(
@@ -81,7 +80,7 @@ def build_session_table(
         deleted=found.deleted,
         files=int(home.lake.replace(table, f"date={partition}", table_rows)),
         findings=doubled_keys(table, table_rows),
-        drift=found.drift,
+        drift=found.drift.told(),
     )
     return built, found
 
@@ -90,9 +89,10 @@ def build_session_table(
 class AveragesPartition:
     """A month's statistics as raw has them now: rows by user, what was refused, what needed a tolerant rule."""
 
+    documents: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[CurrentDocument, Refused]] = field(default_factory=list)
-    drift: Counter[Drift] = field(default_factory=Counter)
+    drift: DriftTally = field(default_factory=DriftTally)
 
 
 def read_average_stats(home: Home, month: date) -> AveragesPartition:
@@ -100,14 +100,15 @@ def read_average_stats(home: Home, month: date) -> AveragesPartition:
     roster = roster_of(home)
     found = AveragesPartition()
     for current in home.raw.current(ASLEEP, AVERAGE_STATS, month):
-        org_id, zone = _label(current, roster)
+        found.documents += 1
+        org_id, zone = label_of(current.document, roster)
         try:
             decoded = decode_average_stats(current)
             found.rows.append(normalise_average_stats(decoded, org_id, zone))
         except Refused as refused:
             found.refused.append((current, refused))
         else:
-            found.drift.update(decoded.notes.drift)
+            found.drift.add(current.document.user_id, decoded.notes.drift)
     return found
 
 
@@ -139,10 +140,11 @@ def roster_of(home: Home) -> dict[str, RosterUser]:
 
 
 def _normalised(decoded: Decoded[SessionDetail], roster: dict[str, RosterUser]) -> SleepSession:
-    org_id, zone = _label(decoded.current, roster)
+    org_id, zone = label_of(decoded.current.document, roster)
     return normalise_session(decoded, org_id, zone)
 
 
-def _label(current: CurrentDocument, roster: dict[str, RosterUser]) -> tuple[str, str]:
-    user = roster.get(current.document.user_id)
-    return (user.org_id, user.timezone) if user else (current.document.org_id, "UTC")
+def label_of(document: RawDocument, roster: Mapping[str, RosterUser]) -> tuple[str, str]:
+    """Organisation and zone of a document: the roster's, or for a user no longer on it the document's and UTC."""
+    user = roster.get(document.user_id)
+    return (user.org_id, user.timezone) if user else (document.org_id, "UTC")

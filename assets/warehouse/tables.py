@@ -11,12 +11,22 @@ from assets.results import OWNERS, column_schema
 from connectors.home import Home
 from connectors.state.dirty import clear
 from connectors.warehouse.duckdb import DuckDbWarehouse
-from schemas.tables import AVERAGE_STATS, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
+from schemas.tables import (
+    AVERAGE_STATS,
+    NIGHT_LEDGER,
+    SESSION_HISTORY,
+    SLEEP_HYPNOGRAMS,
+    SLEEP_SESSIONS,
+    SLEEP_STAGE_INTERVALS,
+    USERS,
+    Table,
+)
 
 SLEEP = "warehouse_sleep"
+LEDGER = "warehouse_night_ledger"
 MONTHS = "warehouse_average_stats"
 PEOPLE = "warehouse_users"
-NIGHT_TABLES = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS)
+NIGHT_TABLES = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, SESSION_HISTORY)
 
 
 def load_nights(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
@@ -31,6 +41,17 @@ def load_nights(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str
         return {table.name: sum(night[table.name].num_rows for night in nights.values()) for table in NIGHT_TABLES}
 
     return _load(home, SLEEP, partitions, load)
+
+
+def load_night_ledger(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
+    """Load the ledger of nights (``YYYY-MM-DD``); gives rows by table."""
+
+    def load() -> dict[str, int]:
+        nights = {date.fromisoformat(night): home.lake.read(NIGHT_LEDGER, f"date={night}") for night in partitions}
+        warehouse.load_night_ledger(nights)
+        return {NIGHT_LEDGER.name: sum(rows.num_rows for rows in nights.values())}
+
+    return _load(home, LEDGER, partitions, load)
 
 
 def load_average_stats(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
@@ -93,8 +114,18 @@ def warehouse_sleep(
     home: dg.ResourceParam[Home],
     warehouse: dg.ResourceParam[DuckDbWarehouse],
 ) -> Iterator[dg.MaterializeResult]:
-    """Sessions, hypnograms and stage intervals of a range of dates, loaded in one transaction."""
+    """Sessions, hypnograms, stage intervals and history of a range of dates, loaded in one transaction."""
     yield from _results(load_nights(home, warehouse, context.partition_keys))
+
+
+@dg.multi_asset(name=LEDGER, specs=[_spec(NIGHT_LEDGER)], partitions_def=DAILY, backfill_policy=BACKFILL)
+def warehouse_night_ledger(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    warehouse: dg.ResourceParam[DuckDbWarehouse],
+) -> Iterator[dg.MaterializeResult]:
+    """The ledger of a range of nights."""
+    yield from _results(load_night_ledger(home, warehouse, context.partition_keys))
 
 
 @dg.multi_asset(name=MONTHS, specs=[_spec(AVERAGE_STATS)], partitions_def=MONTHLY, backfill_policy=BACKFILL)

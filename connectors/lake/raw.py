@@ -1,19 +1,20 @@
 """Raw: every document as received, in zstd Parquet, append-only. All else is rebuilt from here without an API call.
 
 Files lie at ``raw/<source>/<document>/date=YYYY-MM-DD/<digest of the content>.parquet``: the same documents give the
-same file, so a pull that was killed and repeated does not double them, and a damaged byte is noticed. What a document
-means is not known here.
+same file, so a pull that was killed and repeated does not double them, and a damaged byte is noticed. A compaction
+may put one file in the place of many at any time (``compaction``). What a document means is not known here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from errno import EIO
 from hashlib import sha256
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +38,8 @@ RAW_SCHEMA = pa.schema(
         ("raw_sha256", pa.string()),
         ("content_hash", pa.string()),
         ("reason", pa.string()),
+        ("known_revision", pa.int32()),
+        ("known_since", pa.timestamp("us", tz="UTC")),
         ("body", pa.binary()),
     ]
 )
@@ -50,7 +53,9 @@ class RawDamaged(NightshiftError):
 class RawDocument:
     """One answer as received. ``status`` 404 is a tombstone: the vendor said that the document is no more.
 
-    ``reason`` says why it was kept (a word of ``schemas.documents``); files of older releases do not have it.
+    ``reason`` says why it was kept (a word of ``schemas.documents``). ``known_revision`` and ``known_since`` are of a
+    document that was fetched again because its file was damaged: which revision it is and when that was first fetched,
+    as the ledger knows it; the bytes came at ``fetched_at``. Files of older releases have none of the three.
     """
 
     org_id: str
@@ -64,6 +69,8 @@ class RawDocument:
     content_hash: str
     body: bytes
     reason: str | None = None
+    known_revision: int | None = None
+    known_since: datetime | None = None
 
     def __repr__(self) -> str:
         return f"RawDocument(document={self.document}, date={self.date}, status={self.status})"
@@ -76,7 +83,7 @@ class RawDocument:
 
 @dataclass(frozen=True, slots=True)
 class CurrentDocument:
-    """The version of a document that counts, with its revision (1 = first) and when that version was first fetched."""
+    """A version of a document, mostly the one that counts, with its revision (1 = first) and its first fetch."""
 
     document: RawDocument
     revision: int
@@ -84,8 +91,21 @@ class CurrentDocument:
 
     @property
     def deleted(self) -> bool:
-        """Whether the newest answer is a tombstone."""
+        """Whether the answer is a tombstone."""
         return self.document.status == NOT_FOUND
+
+
+class RawFolder(NamedTuple):
+    """The place of the documents of a source, kind and UTC date."""
+
+    source: str
+    document: str
+    date: date
+    path: Path
+
+    def files(self) -> list[Path]:
+        """Its files, in order; what a killed process left and what was set aside is not among them."""
+        return sorted(self.path.glob("[!.]*.parquet"))
 
 
 class RawStore:
@@ -101,11 +121,11 @@ class RawStore:
         """
         groups: dict[Path, list[RawDocument]] = defaultdict(list)
         for document in documents:
-            groups[self._folder(document.source, document.document, document.date)].append(document)
+            groups[self._folder(document.source, document.document, document.date).path].append(document)
         written = 0
         for folder, group in sorted(groups.items()):
-            content = _encode(sorted(group, key=_order))
-            written += publish(folder / f"{_digest(content)}.parquet", content)
+            content = encode(group)
+            written += publish(folder / file_name(content), content)
             failpoint("raw.appended")
         return written
 
@@ -114,29 +134,105 @@ class RawStore:
 
         Raises: RawDamaged.
         """
-        return _newest(self._read(self._folder(source, document, day), day))
+        return _newest(_read(self._folder(source, document, day)))
+
+    def readable(self, source: str, document: str, day: date) -> list[CurrentDocument]:
+        """As ``current``, of the files that can be read: for a repair only, because what is damaged may be newer."""
+        return _newest(_read(self._folder(source, document, day), skip_damaged=True))
+
+    def versions(self, source: str, document: str, day: date) -> list[list[CurrentDocument]]:
+        """Every version of every document of a date, tombstones included: by user and document, oldest first.
+
+        The same content fetched again is the same version. Raises: RawDamaged.
+        """
+        return _histories(_read(self._folder(source, document, day)))
 
     def current_of_all_dates(self, source: str, document: str) -> list[CurrentDocument]:
         """The newest version of every document of a kind, whatever its date."""
-        documents: list[RawDocument] = []
-        for folder in sorted((self._root / source / document).glob("date=*")):
-            documents += self._read(folder, date.fromisoformat(folder.name.removeprefix("date=")))
-        return _newest(documents)
+        return self._of_all_dates(source, document, skip_damaged=False)
+
+    def readable_of_all_dates(self, source: str, document: str) -> list[CurrentDocument]:
+        """As ``current_of_all_dates``, of the files that can be read: for a repair only."""
+        return self._of_all_dates(source, document, skip_damaged=True)
 
     def dates(self, source: str, document: str) -> list[date]:
         """The dates that have documents of a kind, in order."""
         folders = (self._root / source / document).glob("date=*")
         return sorted(date.fromisoformat(folder.name.removeprefix("date=")) for folder in folders)
 
-    def _folder(self, source: str, document: str, day: date) -> Path:
-        return self._root / source / document / f"date={day.isoformat()}"
+    def folders(self) -> list[RawFolder]:
+        """Every source, kind and date there is a folder of, in order."""
+        paths = sorted(self._root.glob("*/*/date=*"))
+        return [
+            RawFolder(
+                path.parent.parent.name, path.parent.name, date.fromisoformat(path.name.removeprefix("date=")), path
+            )
+            for path in paths
+        ]
 
-    def _read(self, folder: Path, day: date) -> list[RawDocument]:
-        paths = sorted(folder.glob("[!.]*.parquet"))
-        return [RawDocument(date=day, **row) for path in paths for row in _rows(path)]
+    def _folder(self, source: str, document: str, day: date) -> RawFolder:
+        return RawFolder(source, document, day, self._root / source / document / f"date={day.isoformat()}")
+
+    def _of_all_dates(self, source: str, document: str, *, skip_damaged: bool) -> list[CurrentDocument]:
+        folders = [self._folder(source, document, day) for day in self.dates(source, document)]
+        return _newest([found for folder in folders for found in _read(folder, skip_damaged=skip_damaged)])
 
 
-def _order(document: RawDocument) -> tuple[str, str, datetime, str, int, bytes, str, str]:
+def read_file(path: Path, day: date) -> list[RawDocument]:
+    """The documents of one file. Raises: RawDamaged; FileNotFoundError if a compaction took it meanwhile."""
+    return decode(_sound_content(path), day)
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file's bytes are not those that were written. Raises: FileNotFoundError."""
+    try:
+        _sound_content(path)
+    except RawDamaged:
+        return True
+    return False
+
+
+def encode(documents: Iterable[RawDocument]) -> bytes:
+    """The file of these documents; in whatever order they come, it is the same."""
+    rows = [{name: getattr(document, name) for name in RAW_SCHEMA.names} for document in sorted(documents, key=_order)]
+    buffer = BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def decode(content: bytes, day: date) -> list[RawDocument]:
+    """The documents of a file's bytes."""
+    columns = [name for name in RAW_SCHEMA.names if name != "raw_sha256"]
+    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(content)).read(columns).to_pylist()
+    return [RawDocument(date=day, **row) for row in rows]
+
+
+def file_name(content: bytes) -> str:
+    """The name of the file with these bytes."""
+    return f"{_digest(content)}.parquet"
+
+
+def _read(folder: RawFolder, *, skip_damaged: bool = False) -> list[RawDocument]:
+    # A compaction adds a file, then removes those it is made of. A listing that it falls into may show neither, so what
+    # was read counts only if the folder looks the same before and after.
+    while True:
+        paths = folder.files()
+        try:
+            documents = [
+                document
+                for path in paths
+                if not (skip_damaged and is_damaged(path))
+                for document in read_file(path, folder.date)
+            ]
+        except FileNotFoundError:
+            if paths == folder.files():
+                raise
+            continue
+        if paths == folder.files():
+            return documents
+
+
+def _order(document: RawDocument) -> tuple[object, ...]:
     # Down to the last field, so that it does not matter in which files, or in which order, documents came.
     return (
         document.user_id,
@@ -147,41 +243,46 @@ def _order(document: RawDocument) -> tuple[str, str, datetime, str, int, bytes, 
         document.body,
         document.org_id,
         document.reason or "",
+        document.known_revision or 0,
+        document.known_since or document.fetched_at,
     )
 
 
 def _newest(documents: list[RawDocument]) -> list[CurrentDocument]:
+    return [versions[-1] for versions in _histories(documents)]
+
+
+def _histories(documents: list[RawDocument]) -> list[list[CurrentDocument]]:
     documents.sort(key=_order)
     same = groupby(documents, key=lambda document: (document.user_id, document.document_id))
-    return [_current_version(list(versions)) for _, versions in same]
+    return [_versions(fetched) for _, fetched in same]
 
 
-def _current_version(versions: list[RawDocument]) -> CurrentDocument:
-    revision, first = 0, versions[0]
-    for version in versions:
-        if revision == 0 or version.content_hash != first.content_hash:
-            revision, first = revision + 1, version
-    return CurrentDocument(first, revision, first.fetched_at)
+def _versions(fetched: Iterable[RawDocument]) -> list[CurrentDocument]:
+    versions: list[CurrentDocument] = []
+    for document in fetched:
+        if not versions or document.content_hash != versions[-1].document.content_hash:
+            revision = versions[-1].revision + 1 if versions else 1
+            versions.append(CurrentDocument(document, revision, document.known_since or document.fetched_at))
+        if document.known_revision:  # versions before it may be lost
+            versions[-1] = replace(versions[-1], revision=max(versions[-1].revision, document.known_revision))
+    return versions
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    content = path.read_bytes()
+def _sound_content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        if error.errno != EIO:
+            raise
+        content = b""  # the disk cannot read it any more
     if _digest(content) != path.stem:
         raise RawDamaged(
             f"A raw file of {path.parent.parent.name} on {path.parent.name.removeprefix('date=')} is damaged on disk "
-            f"({path.name}): restore that file from a copy; nothing was built from it."
+            f"({path.name}): run `nightshift repair`, or restore that file from a copy; nothing was built from it."
         )
-    columns = [name for name in RAW_SCHEMA.names if name != "raw_sha256"]
-    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(content)).read(columns).to_pylist()
-    return rows
+    return content
 
 
 def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()[:24]
-
-
-def _encode(documents: Sequence[RawDocument]) -> bytes:
-    rows = [{name: getattr(document, name) for name in RAW_SCHEMA.names} for document in documents]
-    buffer = BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), buffer, compression="zstd")
-    return buffer.getvalue()

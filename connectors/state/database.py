@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 
 from connectors.errors import NightshiftError, WrongUsage
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0003"
 
 
 class StateUnavailable(NightshiftError):

@@ -102,6 +102,24 @@ def documents_of(
     return found
 
 
+def documents_of_kind(
+    connection: sa.Connection, source: str, document: str, document_id: str | None = None
+) -> list[LedgerDocument]:
+    """The known documents of a kind, or those of one id (a month), in the order of their users."""
+    query = sa.select(documents).where(documents.c.source == source, documents.c.document == document)
+    if document_id is not None:
+        query = query.where(documents.c.document_id == document_id)
+    rows = connection.execute(query.order_by(documents.c.user_id, documents.c.document_id))
+    return [LedgerDocument(**row._mapping) for row in rows]
+
+
+def forget_documents(connection: sa.Connection, rows: Iterable[LedgerDocument]) -> None:
+    """Know nothing of these documents any more: the next pull asks for them as if for the first time."""
+    for row in rows:
+        same = [column == getattr(row, column.name) for column in documents.primary_key]
+        connection.execute(sa.delete(documents).where(*same))
+
+
 def days_of(connection: sa.Connection, source: str, user_ids: Sequence[str]) -> set[str]:
     """The partitions (``YYYY-MM-DD``) in which any of these users has sessions."""
     query = sa.select(sessions.c.partition).where(sessions.c.source == source).distinct()

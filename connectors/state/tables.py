@@ -121,3 +121,13 @@ vendor_drift = Table(
     Column("path", String, primary_key=True),
     Column("first_seen_at", UtcTime, nullable=False),
 )
+
+asked_days = Table(
+    "asked_days",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("first_day", Date, primary_key=True),
+    Column("last_day", Date, nullable=False, index=True),
+    Column("checked_at", UtcTime),
+)

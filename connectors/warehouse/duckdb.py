@@ -17,10 +17,13 @@ import pyarrow as pa
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.lake.publish import TEMPORARY
+from schemas.documents import DELETED
 from schemas.stages import STAGE_NAMES
 from schemas.tables import (
     AVERAGE_STATS,
     LAKE_TABLES,
+    NIGHT_LEDGER,
+    SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
     SLEEP_STAGE_INTERVALS,
@@ -55,14 +58,14 @@ class DuckDbWarehouse:
         return "DuckDbWarehouse(…)"
 
     def load_nights(self, nights: Mapping[date, Mapping[str, pa.Table]]) -> None:
-        """Replace the sessions, hypnograms and stage intervals of these UTC dates: tables by name, by date.
+        """Replace the sessions, hypnograms, stage intervals and history of these UTC dates: tables by name, by date.
 
         Raises: WarehouseUnavailable.
         """
         with self._copy() as connection:
             for day, tables in nights.items():
                 _delete_night(connection, day)
-                for table in (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS):
+                for table in (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, SESSION_HISTORY):
                     _insert(connection, table, tables[table.name])
 
     def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
@@ -71,6 +74,13 @@ class DuckDbWarehouse:
             for month, rows in months.items():
                 connection.execute("DELETE FROM average_stats WHERE period_start = ?", [month])
                 _insert(connection, AVERAGE_STATS, rows)
+
+    def load_night_ledger(self, nights: Mapping[date, pa.Table]) -> None:
+        """Replace the ledger of these nights. Raises: WarehouseUnavailable."""
+        with self._copy() as connection:
+            for night, rows in nights.items():
+                connection.execute("DELETE FROM night_ledger WHERE night_of = ?", [night])
+                _insert(connection, NIGHT_LEDGER, rows)
 
     def load_users(self, rows: pa.Table) -> None:
         """Replace the users. Raises: WarehouseUnavailable."""
@@ -149,6 +159,7 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
         else:
             _add_columns(connection, table)
     connection.execute(_EPOCHS_VIEW)
+    connection.execute(_AS_OF_MACRO)
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -188,6 +199,8 @@ def _delete_night(connection: duckdb.DuckDBPyConnection, day: date) -> None:
     )
     for name in (SLEEP_HYPNOGRAMS.name, SLEEP_SESSIONS.name):
         connection.execute(f"DELETE FROM {name} WHERE {mine}", [first, after])  # noqa: S608 - names are ours
+    # A deletion has no start time, only the date it lies under.
+    connection.execute("DELETE FROM session_history WHERE start_date = ?", [day])
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
@@ -227,4 +240,17 @@ SELECT
     breath_stages[epoch + 1] AS breath_stage,
     snoring_stages[epoch + 1] AS snoring_stage
 FROM numbered
+"""  # noqa: S608 - every name in it is ours
+
+_AS_OF_COLUMNS = ", ".join(
+    "seen_at AS fetched_at" if name == "fetched_at" else name for name in SLEEP_SESSIONS.schema.names
+)
+
+_AS_OF_MACRO = f"""
+CREATE OR REPLACE MACRO sleep_sessions_as_of(moment) AS TABLE
+SELECT {_AS_OF_COLUMNS}
+FROM session_history
+WHERE valid_from <= moment::TIMESTAMPTZ
+  AND (valid_to IS NULL OR valid_to > moment::TIMESTAMPTZ)
+  AND reason <> {_quoted(DELETED)}
 """  # noqa: S608 - every name in it is ours

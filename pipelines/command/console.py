@@ -80,14 +80,17 @@ def open_settings_and_home() -> "tuple[Settings, Home]":
 
 
 def print_table(headings: "Sequence[str]", rows: "Iterable[Sequence[object]]", title: str | None = None) -> None:
-    """A plain table on stdout."""
+    """A plain table on stdout; what stands in it is shown as it is."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*headings, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(Text(heading))
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     console = Console()
     if not console.is_terminal:
         # A file or a pipe has no width to fit into, so nothing is cut there.

@@ -4,14 +4,47 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from connectors.errors import NightshiftError
-from pipelines.command import demo, dev, doctor, quarantine, sandbox, sql, sync, users, vendor
+from pipelines.command import (
+    compact,
+    demo,
+    dev,
+    doctor,
+    history,
+    nights,
+    quarantine,
+    rebuild,
+    repair,
+    sandbox,
+    serve,
+    sql,
+    sync,
+    users,
+    vendor,
+)
+
+STOPPED = "stopped. What was written before is kept: run the command again."
+
+
+class Commands(TyperGroup):
+    """The group of all commands; Ctrl-C in any of them is an error with a sentence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises: NightshiftError at Ctrl-C, which Typer would take for a silent exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise NightshiftError(STOPPED) from None
+
 
 app = typer.Typer(
     name="nightshift",
+    cls=Commands,
     help="The sleep-data pipeline a digital-health team runs every night.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -22,8 +55,14 @@ app.command("sandbox")(sandbox.sandbox)
 app.add_typer(users.app, name="users")
 app.command("sync")(sync.sync)
 app.command("backfill")(sync.backfill)
+app.command("nights")(nights.nights)
+app.command("rebuild")(rebuild.rebuild)
+app.command("repair")(repair.repair)
+app.command("compact")(compact.compact)
 app.add_typer(quarantine.app, name="quarantine")
+app.command("history")(history.history)
 app.command("sql")(sql.sql)
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("dev")(dev.dev)
 app.add_typer(vendor.app, name="vendor")
@@ -47,7 +86,7 @@ def main() -> None:
 def _in_words(error: BaseException) -> str:
     # Dagster's word for Ctrl-C is told by its name, because Dagster is not loaded here.
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "DagsterExecutionInterruptedError":
-        return "stopped. What was written before is kept: run the command again."
+        return STOPPED
     # The text of an unforeseen error may hold anything, so only its kind and place are told.
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from assets.raw.pull import PullReport
-    from assets.raw.user_pull import SessionCounts
+    from assets.raw.pulled import SessionCounts
     from connectors.http import Calls
 
 PLAIN_STEPS = 10

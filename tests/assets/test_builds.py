@@ -11,6 +11,7 @@ from assets.builds import (
     DAILY_INPUTS,
     INPUTS,
     MONTHLY_INPUTS,
+    NIGHT_INPUTS,
     USER_INPUTS,
     BuildReport,
     Built,
@@ -18,17 +19,21 @@ from assets.builds import (
     claim_partitions,
     family_of,
     mark_days_dirty,
+    mark_missing_layers_dirty,
     mark_months_dirty,
     mark_roster_dirty,
     mark_users_dirty,
 )
+from assets.lake.users import user_row
 from connectors.home import Home
 from connectors.state.dirty import clear, list_dirty, mark_dirty
 from connectors.state.ledger import LedgerDocument, LedgerSession, put_documents, put_sessions
 from connectors.state.roster import RosterUser, list_users, put_users
 from schemas.asleep import ASLEEP
 from schemas.documents import AVERAGE_STATS, USER
+from schemas.tables import USERS
 from tests.assets.homes import NOW, sleeper
+from tests.assets.lake.documents import session_document, stats_document
 
 DAY, NEXT_DAY = "2026-11-21", "2026-11-22"
 SESSIONS, FHIR = "sleep_sessions", "fhir_sleep_observations"
@@ -219,12 +224,12 @@ def test_marks_reach_all_assets_of_a_family_and_no_other(home: Home) -> None:
 
 def test_inputs_come_before_what_reads_them_and_are_of_its_family() -> None:
     """The order of the families is the order of the flow."""
-    for family in (DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS):
+    for family in (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS):
         names = list(family)
         for number, (asset, inputs) in enumerate(family.items()):
             assert set(inputs) <= set(names[:number])
             assert family_of(asset) == names
-    assert len(INPUTS) == len(DAILY_INPUTS) + len(MONTHLY_INPUTS) + len(USER_INPUTS)
+    assert len(INPUTS) == sum(map(len, (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS)))
 
 
 ALICE, BOB = sleeper("G-alice"), sleeper("G-bob")
@@ -281,3 +286,24 @@ def test_other_days_to_follow_concern_the_users_alone(known: Home) -> None:
     """What was pulled before stays as it is."""
     import_users(known, replace(ALICE, active_to=date(2026, 11, 30)))
     assert dirty(known) == {asset: [ALL_USERS] for asset in USER_INPUTS}
+
+
+def test_the_tables_of_an_older_release_are_made_again_once(home: Home) -> None:
+    """Everything raw has documents of, from raw; then the home is of this release and at rest."""
+    home.raw.append([session_document(), stats_document()])
+    home.lake.replace(USERS, "", [user_row(sleeper("G-a"), None)])
+    mark_missing_layers_dirty(home, warehouse_exists=True)
+    assert {
+        asset: set(partitions) for asset, partitions in dirty(home).items() if asset in (SESSIONS, "average_stats")
+    } == {
+        SESSIONS: {"2025-03-10"},
+        "average_stats": {"2025-01"},
+    }
+    with home.state.write() as connection:
+        connection.exec_driver_sql("DELETE FROM dirty_partitions")
+    mark_missing_layers_dirty(home, warehouse_exists=True)
+    assert dirty(home) == {}
+    home.lake.path(USERS, "").unlink()
+    home.lake.path(USERS, "").parent.rmdir()
+    mark_missing_layers_dirty(home, warehouse_exists=True)
+    assert dirty(home)[SESSIONS] == ["2025-03-10"]

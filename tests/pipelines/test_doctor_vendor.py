@@ -124,6 +124,17 @@ def test_another_account_than_this_homes(patient: Patient) -> None:
     assert "rotate-key" in found["account"].words
 
 
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_key_that_is_not_accepted_is_nothing_to_go_over_to(patient: Patient, status: int) -> None:
+    """Refused, or not looked at: that the key has changed is said, but not to believe it."""
+    patient.sandbox.fault = answer(status, detail("Unauthorized"), path="/v1/users")
+    patient.with_settings(asleep_api_key=SecretStr("another-key"))
+    found = patient.complaints()
+    assert set(found) == {"account", "key" if status == 401 else "vendor"}
+    assert "ASLEEP_API_KEY has changed" in found["account"].words
+    assert "rotate-key" not in found["account"].words + found["account"].do
+
+
 def test_an_empty_roster_asks_for_nobody(patient: Patient) -> None:
     """The key is tried with an id that no user has; the bare call carries neither key nor id."""
     with patient.home.state.write() as connection:

@@ -18,10 +18,13 @@ DEFAULTS = {
     "asleep_requests_per_second": 10,
     "asleep_concurrency": 32,
     "nightshift_lookback_days": 35,
+    "nightshift_completeness_threshold": 0.95,
     "nightshift_schedule": "0 4 * * *",
     "nightshift_state_url": None,
     "nightshift_warehouse_url": None,
     "nightshift_pseudonym_key": None,
+    "asleep_webhook_keys": None,
+    "nightshift_webhook_unknown_users": "quarantine",
 }
 
 
@@ -61,6 +64,8 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         "NIGHTSHIFT_STATE_URL": "sqlite:////srv/state.db",
         "NIGHTSHIFT_WAREHOUSE_URL": "duckdb:////srv/warehouse.duckdb",
         "NIGHTSHIFT_PSEUDONYM_KEY": "sixteen letters!",
+        "ASLEEP_WEBHOOK_KEYS": "old key, new-key",
+        "NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS": "enrol",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -75,6 +80,20 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert found.nightshift_warehouse_url == "duckdb:////srv/warehouse.duckdb"
     assert found.nightshift_pseudonym_key is not None
     assert found.nightshift_pseudonym_key.get_secret_value() == "sixteen letters!"
+    assert webhook_keys(found) == ["old key", "new-key"]
+    assert found.nightshift_webhook_unknown_users == "enrol"
+
+
+def webhook_keys(settings: Settings) -> list[str]:
+    """The keys of webhooks in plain text."""
+    return [key.get_secret_value() for key in settings.asleep_webhook_keys or ()]
+
+
+@given(st.lists(st.text("aZ09_-=.+/'\"[{ ", min_size=1, max_size=40).filter(str.strip), min_size=1, max_size=5))
+def test_webhook_keys_are_separated_by_commas(keys: list[str]) -> None:
+    """One to five, from the environment or ``.env``; spaces around them do not count, and nothing is read as JSON."""
+    found = load_settings(asleep_webhook_keys=" , ".join(keys))
+    assert webhook_keys(found) == [key.strip() for key in keys]
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +134,8 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
         "NIGHTSHIFT_SCHEDULE": "61 canary * * *",
         "NIGHTSHIFT_WAREHOUSE_URL": "postgresql://user:canary@host/db",
         "NIGHTSHIFT_PSEUDONYM_KEY": "canary",
+        "ASLEEP_WEBHOOK_KEYS": "canary,,canary",
+        "NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS": "canary",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
@@ -127,7 +148,9 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
         "NIGHTSHIFT_LOOKBACK_DAYS should be greater than or equal to 1; "
         "NIGHTSHIFT_SCHEDULE must be a cron line of five fields, such as 0 4 * * *; "
         "NIGHTSHIFT_WAREHOUSE_URL must be a duckdb file for now, such as duckdb:///data/warehouse.duckdb; "
-        "NIGHTSHIFT_PSEUDONYM_KEY must have at least 16 characters. "
+        "NIGHTSHIFT_PSEUDONYM_KEY must have at least 16 characters; "
+        "ASLEEP_WEBHOOK_KEYS must be keys of plain characters, separated by commas; "
+        "NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS should be 'quarantine' or 'enrol'. "
         "Correct the environment or .env."
     )
     assert "canary" not in told
@@ -144,7 +167,9 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     + [("NIGHTSHIFT_LOOKBACK_DAYS", value) for value in ("0", "366", "35 days", "3.5")]
     + [("ASLEEP_BASE_URL", value) for value in ("ftp://a.example", "api.asleep.ai", "HTTP//x")]
     + [("NIGHTSHIFT_WAREHOUSE_URL", value) for value in ("warehouse.duckdb", "duckdb://x", "sqlite:///x")]
-    + [("NIGHTSHIFT_PSEUDONYM_KEY", "x" * 15)],
+    + [("NIGHTSHIFT_PSEUDONYM_KEY", "x" * 15)]
+    + [("ASLEEP_WEBHOOK_KEYS", value) for value in (",", "a,", " , b", "ké", "a\tb", "1,2,3,4,5,6")]
+    + [("NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS", value) for value in ("reject", "Quarantine")],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """One wrong setting is one clause."""
@@ -218,6 +243,7 @@ def test_whatever_is_accepted_dagster_accepts(cron: str) -> None:
 SECRETS = {
     "ASLEEP_API_KEY": "canary-api-key",
     "NIGHTSHIFT_PSEUDONYM_KEY": "canary-pseudonym-key",
+    "ASLEEP_WEBHOOK_KEYS": "canary-webhook-key,another-canary-webhook-key",
     "NIGHTSHIFT_STATE_URL": "postgresql://user:canary-password@host/db",
     "NIGHTSHIFT_WAREHOUSE_URL": "duckdb:///canary/warehouse.duckdb",
 }
@@ -241,3 +267,4 @@ def test_keys_are_in_no_dump_either(secretive: Settings) -> None:
     dumped = f"{secretive.model_dump_json()} {secretive.model_dump()}"
     assert "canary-api-key" not in dumped
     assert "canary-pseudonym-key" not in dumped
+    assert "canary-webhook-key" not in dumped

@@ -7,6 +7,8 @@ from schemas.metrics import AVERAGED_METRICS, METRICS
 from schemas.tables import (
     AVERAGE_STATS,
     LAKE_TABLES,
+    NIGHT_LEDGER,
+    SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
     SLEEP_STAGE_INTERVALS,
@@ -67,6 +69,24 @@ SESSIONS = {
     "provider_differences": "list<string>",
 }
 
+_WHAT_IT_IS = ("org_id", "source", "user_id", "session_id", "revision", "content_hash", "fetched_at")
+
+HISTORY = {
+    "org_id": "string",
+    "source": "string",
+    "user_id": "string",
+    "session_id": "string",
+    "start_date": "date32[day]",
+    "revision": "int64",
+    "reason": "string",
+    "seen_at": UTC_TIME,
+    "analysed_at": UTC_TIME,
+    "valid_from": UTC_TIME,
+    "valid_to": UTC_TIME,
+    "content_hash": "string",
+    **{name: kind for name, kind in SESSIONS.items() if name not in _WHAT_IT_IS},
+}
+
 HYPNOGRAMS = {
     "source": "string",
     "user_id": "string",
@@ -87,6 +107,22 @@ INTERVALS = {
     "end_time": UTC_TIME,
     "first_epoch": "int64",
     "epochs": "int64",
+}
+
+NIGHTS = {
+    "org_id": "string",
+    "source": "string",
+    "user_id": "string",
+    "night_of": "date32[day]",
+    "verdict": "string",
+    "reason": "string",
+    "session_ids": "list<string>",
+    "main_session_id": "string",
+    "late_days": "int64",
+    "revised": "bool",
+    "path": "string",
+    "first_seen_at": UTC_TIME,
+    "checked_at": UTC_TIME,
 }
 
 AVERAGES = {
@@ -155,6 +191,8 @@ def type_name(kind: pa.DataType) -> str:
         (SLEEP_SESSIONS, SESSIONS, ("source", "user_id", "session_id")),
         (SLEEP_HYPNOGRAMS, HYPNOGRAMS, ("source", "user_id", "session_id")),
         (SLEEP_STAGE_INTERVALS, INTERVALS, ("source", "user_id", "session_id", "first_epoch")),
+        (SESSION_HISTORY, HISTORY, ("source", "user_id", "session_id", "revision")),
+        (NIGHT_LEDGER, NIGHTS, ("source", "user_id", "night_of")),
         (AVERAGE_STATS, AVERAGES, ("source", "user_id", "period_start")),
         (USERS, PEOPLE, ("source", "user_id")),
     ],
@@ -167,11 +205,13 @@ def test_columns_and_key_are_those_of_the_contract(table: Table, columns: dict[s
 
 
 def test_the_tables_are_those_of_the_contract() -> None:
-    """Five of them, by the names of their folders."""
+    """Seven of them, by the names of their folders."""
     assert [table.name for table in LAKE_TABLES] == [
         "sleep_sessions",
         "sleep_hypnograms",
         "sleep_stage_intervals",
+        "session_history",
+        "night_ledger",
         "average_stats",
         "users",
     ]
@@ -193,7 +233,7 @@ def test_keys_are_never_null_and_decide_the_order(table: Table) -> None:
 
 def test_metrics_may_all_be_null() -> None:
     """A session without statistics has no numbers, and no zeros in their place."""
-    for table, metrics in ((SLEEP_SESSIONS, METRICS), (AVERAGE_STATS, AVERAGED_METRICS)):
+    for table, metrics in ((SLEEP_SESSIONS, METRICS), (SESSION_HISTORY, METRICS), (AVERAGE_STATS, AVERAGED_METRICS)):
         assert all(table.schema.field(metric.name).nullable for metric in metrics)
 
 
@@ -203,3 +243,12 @@ def test_units_of_metrics_are_those_of_the_columns() -> None:
     assert {m.name: AVERAGE_STATS.unit(m.name) for m in AVERAGED_METRICS} == {m.name: m.unit for m in AVERAGED_METRICS}
     assert AVERAGE_STATS.description("snoring_s").startswith("Average over the slept sessions.")
     assert AVERAGE_STATS.description("sleep_efficiency").startswith("From the averages")
+
+
+def test_a_version_is_explained_as_the_session_it_is_a_version_of() -> None:
+    """A column of the sessions means the same in the history, and may be null there because sessions are deleted."""
+    kept = {"org_id", "source", "user_id", "session_id", "revision"}
+    for name in set(SESSION_HISTORY.schema.names) & set(SLEEP_SESSIONS.schema.names) - {"content_hash"}:
+        assert SESSION_HISTORY.description(name) == SLEEP_SESSIONS.description(name)
+        assert SESSION_HISTORY.unit(name) == SLEEP_SESSIONS.unit(name)
+        assert SESSION_HISTORY.schema.field(name).nullable != (name in kept)

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.asleep.sandbox import World
-from tests.system.conftest import new_home
+from tests.connectors.asleep.sandbox.clients import vendor_of
+from tests.system.conftest import NEUTRAL, new_home
 from tests.system.faults import FaultySandbox, faulty_sandbox
-from tests.system.test_bad_input import nightshift
-from tests.system.worlds import KEY, NOW
+from tests.system.held import HeldAnswer
+from tests.system.test_bad_input import nightshift, said
+from tests.system.worlds import KEY, NOW, eventually
 
 RANGE = ("--from", "2026-10-17", "--to", "2026-10-27")
 
@@ -92,6 +98,49 @@ def test_the_roster_by_hand(tmp_path: Path) -> None:
     assert "Asia/Tokyo" in nightshift(root, "users", "list").stdout
     assert nightshift(root, "users", "remove", "somebody").returncode == 0
     assert "empty" in nightshift(root, "users", "list").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("vendor", "user", "show", "G-20261001000000-somebody"), ("backfill", *RANGE, "--dry-run", "--list")]
+)
+def test_ctrl_c_is_one_sentence(sandbox: FaultySandbox, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """While an answer is outstanding, in commands that run no Dagster: exit code 1, and what to do is told."""
+    root = new_home(tmp_path / "home", sandbox.base_url)
+    sandbox.fault = lambda request: None if request.url.path.startswith("/_control") else HeldAnswer()
+    sandbox.requests.clear()
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipelines.command.main", *arguments],
+        env={**NEUTRAL, "NIGHTSHIFT_HOME": str(root), "ASLEEP_BASE_URL": sandbox.base_url, "ASLEEP_API_KEY": KEY},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        eventually(lambda: bool(sandbox.requests))
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    sentence = "nightshift: stopped. What was written before is kept: run the command again."
+    assert (process.returncode, told.splitlines()[-1], "Traceback" in told) == (1, sentence, False)
+
+
+def test_help_and_wrong_usage_keep_their_exit_codes(tmp_path: Path) -> None:
+    """0 for help; 2, with what is wrong, for an option or a command that there is not; an end of input is told."""
+    helped = nightshift(tmp_path / "home", "vendor", "user", "--help")
+    assert (helped.returncode, "create" in helped.stdout) == (0, True)
+    for wrong in (("sync", "--nonsense"), ("nonsense",), ("vendor", "nonsense")):
+        ended = nightshift(tmp_path / "home", *wrong)
+        assert (ended.returncode, "nonsense" in ended.stderr, "Traceback" in ended.stderr) == (2, True, False)
+    assert "ASLEEP_API_KEY" in said(nightshift(tmp_path / "home", "vendor", "rotate-key"))
+
+
+def test_examples_of_the_sandbox_page_work_at_any_date() -> None:
+    """No example asks for dates of its own, and every one that moves the clock works in later years too."""
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    examples = "".join(re.findall("```sh\n(.*?)```", page, re.DOTALL))
+    assert re.findall(r"(?:date\w*=|now\W+)\d{4}-", examples) == []
+    bodies = re.findall(r"-X POST \$SANDBOX/_control/clock -d '([^']+)'", examples)
+    assert bodies
+    with vendor_of(World(1, 1, now=NOW.replace(year=2029))) as vendor:
+        assert [vendor.post("/_control/clock", content=body).status_code for body in bodies] == [200] * len(bodies)
 
 
 def _no_start_time(request: Request) -> Response | None:

@@ -25,10 +25,12 @@ DAILY_ASSETS = [
     ["lake", "sleep_sessions"],
     ["lake", "sleep_hypnograms"],
     ["lake", "sleep_stage_intervals"],
+    ["lake", "session_history"],
     ["fhir", "sleep_observations"],
     ["warehouse", "sleep_sessions"],
     ["warehouse", "sleep_hypnograms"],
     ["warehouse", "sleep_stage_intervals"],
+    ["warehouse", "session_history"],
 ]
 LAUNCH = """mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } } }"""

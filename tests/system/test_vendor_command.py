@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,8 +27,9 @@ from pipelines.command.main import app
 from schemas.asleep import ASLEEP
 from tests.system.conftest import NEUTRAL, WarmProcess, new_home, session_rows
 from tests.system.faults import FaultySandbox, answer, faulty_sandbox
-from tests.system.test_bad_input import nightshift
-from tests.system.worlds import KEY, NOW, control
+from tests.system.held import HeldAnswer
+from tests.system.test_bad_input import nightshift, said
+from tests.system.worlds import KEY, NOW, control, eventually
 
 ID = re.compile(r"G-\d{14}-[A-Za-z]{20}")
 
@@ -311,6 +313,50 @@ def test_it_is_told_when_a_user_may_have_been_made(
     failed = vendor(sandbox, root, "user", "create")
     assert (failed.returncode, failed.stdout, "not known whether" in failed.stderr) == (1, "", doubt)
     assert rostered(root) == before
+
+
+def test_ctrl_c_while_a_user_is_made_says_that_it_is_not_known(sandbox: FaultySandbox, root: Path) -> None:
+    """Once the request is out nobody is told to run the command again: that would make a second user."""
+    before = rostered(root)
+    sandbox.fault = lambda request: HeldAnswer() if request.method == "POST" else None
+    sandbox.requests.clear()
+    settings = {"ASLEEP_BASE_URL": sandbox.base_url, "ASLEEP_API_KEY": KEY}
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipelines.command.main", "vendor", "user", "create"],
+        env={**NEUTRAL, "NIGHTSHIFT_HOME": str(root), **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        eventually(lambda: bool(sandbox.requests))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    told = said(subprocess.CompletedProcess([], process.returncode, out, err))
+    assert (process.returncode, out, "not known whether" in told) == (1, "", True)
+    assert "run the command again" not in told
+    assert rostered(root) == before
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("connectors.asleep.connection.AsleepConnection.open", "run the command again"),
+        ("connectors.state.roster.put_users", "stopped. The user was made at Asleep but is not on the roster"),
+    ],
+    ids=["before the request", "before the roster"],
+)
+def test_ctrl_c_before_and_after_the_request_is_told_as_it_is(
+    sandbox: FaultySandbox, root: Path, monkeypatch: pytest.MonkeyPatch, where: str, words: str
+) -> None:
+    """Nothing was sent: again. Made but not followed: the id is out, and what is left to do is told."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupt)
+    ended = vendor(sandbox, root, "user", "create")
+    assert (ended.returncode, words in ended.stderr) == (1, True), ended.stderr
+    assert bool(ID.fullmatch(ended.stdout.strip())) is ("roster" in words)
 
 
 @pytest.mark.parametrize(

@@ -109,19 +109,26 @@ def _look_at_work(settings: "Settings", home: "Home", known: "Known | None", wri
 
 
 def _look_at_vendor(settings: "Settings", home: "Home", known: "Known | None", writable: bool) -> "Iterator[Finding]":
-    """Whether the vendor takes our key, answers, and is the one this home was filled from."""
+    """Whether the vendor takes our key, answers as documented, and is the one this home was filled from."""
     from pipelines.command.doctor import vendor
+    from pipelines.command.doctor.drift import drift_findings
     from pipelines.command.doctor.findings import look
 
     asked = next((user.user_id for user in known.users if not user.gone), None) if known else None
-    yield from look("vendor", lambda: vendor.vendor_findings(settings, home, asked, writable=writable))
+    found = look("vendor", lambda: vendor.vendor_findings(settings, home, asked, writable=writable))
+    yield from found
     if known is not None and known.is_read and settings.asleep_api_key is not None:
-        yield from look("account", lambda: [vendor.account_finding(settings, home)])
+        accepted = any(finding.what == "key" and finding.fine for finding in found)
+        yield from look("account", lambda: [vendor.account_finding(settings, home, key_accepted=accepted)])
+    if known is not None:
+        yield from look("documentation", lambda: drift_findings(known.drift))
 
 
 def _lines(findings: "list[Finding]") -> "Iterator[str]":
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        yield f"{MARKS[finding.fine]}  {finding.what:{width}}  {finding.words}"
-        if finding.do:
-            yield f"{'':{width + 6}}{finding.do}"
+        first, *others = finding.words.split("\n")
+        yield f"{MARKS[finding.fine]}  {finding.what:{width}}  {first}"
+        for line in (*others, finding.do):
+            if line:
+                yield f"{'':{width + 6}}{line}"

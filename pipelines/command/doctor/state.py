@@ -16,6 +16,7 @@ from urllib.parse import quote
 from connectors.home import Home
 from connectors.state.database import NEWEST_REVISION
 from connectors.state.dirty import list_dirty
+from connectors.state.drift import SeenDrift, list_drift
 from connectors.state.ledger import NOT_ASKED, unpulled, unpulled_days
 from connectors.state.quarantine import count_quarantined
 from connectors.state.roster import DEFAULT_ZONE, RosterUser, last_tried, list_users
@@ -53,6 +54,7 @@ class Known:
     quarantined: int = 0
     dirty: int = 0
     pulled_at: datetime | None = None
+    drift: list[SeenDrift] = field(default_factory=list)
 
 
 def state_file(home: Home) -> Path | None:
@@ -99,6 +101,7 @@ def read_known(home: Home) -> Known:
             quarantined=count_quarantined(connection),
             dirty=len({partition for partitions in list_dirty(connection).values() for partition in partitions}),
             pulled_at=last_complete_pull(home.state, ASLEEP),
+            drift=[seen for seen in list_drift(connection) if seen.source == ASLEEP],
         )
 
 

@@ -35,6 +35,7 @@ from connectors.rate_limit import RateLimit
 from connectors.state.vendor import OtherVendor, check_vendor
 from connectors.transport import TRANSPORT_ERRORS, diagnosis, open_client, origin, parsed
 from pipelines.command.doctor.findings import Finding
+from pipelines.command.vendor.account import has_moved
 from pipelines.resources import asleep_connection
 from pipelines.settings import Settings
 
@@ -91,12 +92,19 @@ def vendor_findings(settings: Settings, home: Home, user_id: str | None, *, writ
     yield clock_finding(answered.ours, answered.theirs)
 
 
-def account_finding(settings: Settings, home: Home) -> Finding:
-    """Whether the key and address are those this home was filled with. Raises: StateUnavailable, MissingKey."""
+def account_finding(settings: Settings, home: Home, *, key_accepted: bool) -> Finding:
+    """Whether the key and address are those this home was filled with. Raises: StateUnavailable, MissingKey.
+
+    A key that the vendor has not accepted is nothing to go over to, so that is not advised.
+    """
+    account = asleep_connection(settings, home).account()
     try:
-        check_vendor(home.state, asleep_connection(settings, home).account())
+        check_vendor(home.state, account)
     except OtherVendor as other:
-        return Finding("account", False, str(other))
+        if key_accepted or has_moved(home.state, account):
+            return Finding("account", False, str(other))
+        words = "This home was filled with another API key (ASLEEP_API_KEY has changed)."
+        return Finding("account", False, words, "First a key that the vendor accepts: the old one, or a new one.")
     return Finding("account", True, "Address and key are no others than those this home was filled with.")
 
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from connectors.asleep.client import AsleepClient
     from connectors.asleep.connection import AsleepConnection
     from connectors.home import Home
+    from connectors.state.database import State
+    from connectors.state.vendor import VendorAccount
 
 T = TypeVar("T")
 
@@ -29,11 +31,27 @@ def open_account() -> "tuple[Home, AsleepConnection]":
     return home, connection
 
 
-def ask(connection: "AsleepConnection", exchange: "Callable[[AsleepClient], Awaitable[T]]") -> T:
-    """The result of an exchange with the vendor. Raises: VendorError."""
+def has_moved(state: "State", account: "VendorAccount") -> bool:
+    """Whether the home was filled from another address than this account's. Raises: StateUnavailable."""
+    import sqlalchemy as sa
+
+    from connectors.state.tables import vendors
+
+    with state.read() as reading:
+        query = sa.select(vendors.c.base_url).where(vendors.c.source == account.source)
+        known = reading.execute(query).scalar_one_or_none()
+    return known not in (None, account.base_url)
+
+
+def ask(
+    connection: "AsleepConnection",
+    exchange: "Callable[[AsleepClient], Awaitable[T]]",
+    on_call: "Callable[[str], None] | None" = None,
+) -> T:
+    """The result of an exchange with the vendor; ``on_call`` is told when a request is sent. Raises: VendorError."""
 
     async def run() -> T:
-        async with connection.open() as client:
+        async with connection.open(on_call) as client:
             return await exchange(client)
 
     return asyncio.run(run())

@@ -43,7 +43,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a user at Asleep, print the id that Asleep chose, and follow the user."""
-    from connectors.errors import VendorError
+    from connectors.errors import NightshiftError, VendorError
     from connectors.state.roster import RosterUser, check_zone
     from schemas.asleep import UserMetadata
 
@@ -51,12 +51,18 @@ def create(
     zone, first = check_zone("--timezone", timezone), parse_date(active_from, "--active-from")
     home, connection = open_account()
     check_ranges(facts, home.clock().year)
+    metadata = UserMetadata(**facts) if facts else None
+    sent: list[str] = []
     try:
-        user_id = ask(connection, lambda client: client.create_user(UserMetadata(**facts) if facts else None))
+        user_id = ask(connection, lambda client: client.create_user(metadata), on_call=sent.append)
     except VendorError as error:
         if getattr(error, "may_have_run", True) and error.kind in MAY_HAVE_MADE_ONE:
-            note("It is not known whether Asleep made the user; if it did, it stays there, empty and unfollowed.")
+            note(f"{NOT_KNOWN}.")
         raise
+    except KeyboardInterrupt:
+        if not sent:
+            raise
+        raise NightshiftError(f"stopped. {NOT_KNOWN}, and this command makes another when run again.") from None
     # Asleep has no list of users: an id that is not told now is lost, so it is told before anything else can fail.
     try:
         say(json.dumps({"user_id": user_id}) if as_json else user_id)
@@ -146,6 +152,10 @@ def delete(user_id: UserId, yes: Yes = False) -> None:
     say(f"{done}; {roster}.")
 
 
+NOT_KNOWN = "It is not known whether Asleep made the user; if it did, it stays there, empty and unfollowed"
+
+NOT_FOLLOWED = "The user was made at Asleep but is not on the roster: nightshift users add with the id printed above."
+
 MAY_HAVE_MADE_ONE = frozenset({"host_unreachable", "server_failed", "unreadable_answer"})
 """Kinds of error after which the vendor may have carried out what was asked."""
 
@@ -180,7 +190,7 @@ def _cleared(options: list[str], facts: dict[str, Any]) -> list[str]:
 def _follow(home: "Home", connection: "AsleepConnection", user: "RosterUser") -> None:
     """Put a new user on the roster; the home is now that of the account in which the user is.
 
-    Raises: StateUnavailable, after saying what is left to do.
+    Raises: StateUnavailable, or NightshiftError at Ctrl-C, after saying what is left to do.
     """
     from assets.builds import mark_roster_dirty
     from connectors.errors import NightshiftError
@@ -193,8 +203,10 @@ def _follow(home: "Home", connection: "AsleepConnection", user: "RosterUser") ->
             put_users(writing, [user])
             mark_roster_dirty(writing, {}, [user])
     except NightshiftError:
-        note("The user was made at Asleep but is not on the roster: nightshift users add with the id printed above.")
+        note(NOT_FOLLOWED)
         raise
+    except KeyboardInterrupt:
+        raise NightshiftError(f"stopped. {NOT_FOLLOWED}") from None
 
 
 def _fetch_again(home: "Home", user_id: str) -> None:

@@ -178,8 +178,8 @@ def test_any_damaged_byte_is_noticed(data: st.DataObject) -> None:
         with pytest.raises(RawDamaged) as damaged:
             store.current("asleep", "session", DAY)
     assert str(damaged.value) == (
-        f"A raw file of session on 2025-03-10 is damaged on disk ({path.name}): restore that file from a copy; "
-        "nothing was built from it."
+        f"A raw file of session on 2025-03-10 is damaged on disk ({path.name}): run `nightshift repair`, or "
+        "restore that file from a copy; nothing was built from it."
     )
     assert "canary" not in "".join(traceback.format_exception(damaged.value)).lower()
 

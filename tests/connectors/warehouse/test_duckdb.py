@@ -19,6 +19,7 @@ from schemas.stages import STAGE_NAMES, stage_intervals
 from schemas.tables import (
     AVERAGE_STATS,
     LAKE_TABLES,
+    SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
     SLEEP_STAGE_INTERVALS,
@@ -27,7 +28,7 @@ from schemas.tables import (
 )
 from tests.connectors.lake.disks import full_disk, read_only_folder
 from tests.connectors.lake.rows import any_rows
-from tests.schemas.fhir.rows import epochs, month, night, user
+from tests.schemas.fhir.rows import NIGHT, epochs, month, night, user
 
 DAY = date(2025, 3, 10)
 NEXT_DAY = date(2025, 3, 11)
@@ -43,7 +44,7 @@ def warehouse(tmp_path: Path) -> DuckDbWarehouse:
 
 
 def night_tables(*starts: datetime, stages: list[int] | None = None) -> dict[str, pa.Table]:
-    """The three tables of a date with one session a start, each with the same stages."""
+    """The tables of a date with one session a start, each with the same stages and a history of one version."""
     stages = STAGES if stages is None else stages
     keys = [{"source": "asleep", "user_id": "anna", "session_id": f"session at {start}"} for start in starts]
     intervals = [
@@ -66,7 +67,15 @@ def night_tables(*starts: datetime, stages: list[int] | None = None) -> dict[str
             SLEEP_HYPNOGRAMS, [epochs(**key, start_time=start, **codes) for key, start in pairs]
         ),
         SLEEP_STAGE_INTERVALS.name: arrow(SLEEP_STAGE_INTERVALS, intervals),
+        SESSION_HISTORY.name: arrow(SESSION_HISTORY, [version(**key, start_time=start) for key, start in pairs]),
     }
+
+
+def version(**changes: Any) -> dict[str, Any]:
+    """A row of ``session_history``: the plain night as seen once, with changes."""
+    row = NIGHT | {"reason": "first_seen", "seen_at": NIGHT["fetched_at"], "valid_from": NIGHT["fetched_at"]} | changes
+    row = {"start_date": row["start_time"].date(), **row}
+    return {name: row.get(name) for name in SESSION_HISTORY.schema.names}
 
 
 def arrow(table: Table, rows: list[dict[str, Any]]) -> pa.Table:
@@ -150,6 +159,8 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "sleep_sessions": 3,
         "sleep_hypnograms": 3,
         "sleep_stage_intervals": 15,
+        "session_history": 3,
+            "night_ledger": 0,
         "average_stats": 2,
         "users": 1,
     }
@@ -161,6 +172,8 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "sleep_sessions": 2,
         "sleep_hypnograms": 2,
         "sleep_stage_intervals": 10,
+        "session_history": 2,
+            "night_ledger": 0,
         "average_stats": 1,
         "users": 0,
     }

@@ -1,0 +1,237 @@
+"""What is known of every expected night: facts from state and lake, and the rows of ``night_ledger`` they make.
+
+Also finds the nights whose rows are not what the facts say now: time alone moves them on. No Dagster here, so that a
+pull can use it; what a verdict means is in ``schemas.night_verdicts``.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from assets.builds import mark_nights_dirty
+from connectors.home import Home
+from connectors.state.ledger import DELETED, NOT_ASKED, LedgerSession
+from connectors.state.nights import (
+    Asked,
+    LeftOver,
+    asked_between,
+    first_asked,
+    left_over,
+    refused_sessions,
+    sessions_starting,
+)
+from connectors.state.roster import RosterUser, list_users
+from schemas.asleep import ASLEEP
+from schemas.night_hours import first_night_from, last_night_over, night_dates, night_hours, sleep_dates
+from schemas.night_verdicts import POLL, WEBHOOK, NightFacts, NightSession, Standing, judge
+from schemas.nights import FIRST_DAY, night_of, utc_date
+from schemas.tables import NIGHT_LEDGER, SESSION_HISTORY, SLEEP_SESSIONS
+
+DAY = timedelta(days=1)
+NEVER_SLEPT, TOO_SHORT = "NEVER_SLEPT", "TOO_SHORT_FOR_ANALYSIS"
+
+_READ = ["user_id", "session_id", "start_time", "end_time", "timezone", "night_of", "peculiarities"]
+_READ += ["revision", "fetched_at", "total_sleep_time_s"]
+_START_IN_ID = "%Y%m%d%H%M%S"
+
+SessionKey = tuple[str, str]
+"""User id, session id."""
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Span:
+    """Everything that is known about the nights ``first``..``last`` of the roster, as read at ``now``."""
+
+    now: datetime
+    users: list[RosterUser]
+    begun: dict[str, date]
+    asked: dict[str, dict[date, Asked]]
+    left: dict[str, LeftOver]
+    sessions: dict[tuple[str, date], list[NightSession]] = field(default_factory=lambda: defaultdict(list))
+
+    def __repr__(self) -> str:
+        return "Span(…)"
+
+
+def read_span(home: Home, first: date, last: date) -> Span:
+    """Read what is known about these nights. A session of a night may start on the UTC date before or after it."""
+    start, end = max(FIRST_DAY, first - DAY), last + DAY
+    with home.state.read() as connection:
+        known = {(s.user_id, s.session_id): s for s in sessions_starting(connection, ASLEEP, start, end)}
+        refused = refused_sessions(connection, ASLEEP, start, end)
+        span = Span(
+            now=home.clock(),
+            users=list_users(connection, ASLEEP),
+            begun=first_asked(connection, ASLEEP),
+            asked=asked_between(connection, ASLEEP, start, end),
+            left=left_over(connection, ASLEEP),
+        )
+    zones = {user.user_id: user.timezone for user in span.users}
+    built = {key for key, session in known.items() if session.verdict != DELETED and key not in refused}
+    paths = _paths(home, start, end)
+    for row in _lake_rows(home, start, end):
+        key = (row["user_id"], row["session_id"])
+        if key in built or key not in known:
+            span.sessions[row["user_id"], row["night_of"]].append(_built(row, known.pop(key, None), paths.get(key)))
+    for key, session in known.items():
+        if session.user_id in zones:
+            night = _night_of(session, zones[session.user_id])
+            span.sessions[session.user_id, night].append(_not_built(session, key in refused))
+    return span
+
+
+def expected(span: Span, user: RosterUser, night: date) -> bool:
+    """Whether a user has a row for a night.
+
+    It is over in the user's zone, lies within ``active_from``..``active_to`` and, where there is no ``active_from``,
+    not before the first date the vendor was ever asked for.
+    """
+    begun = user.active_from
+    if begun is None:
+        asked = span.begun.get(user.user_id)
+        if asked is None:
+            return False
+        begun = first_night_from(asked, user.timezone)
+    first, last = max(begun, FIRST_DAY), user.active_to or night
+    return first <= night <= last and night <= last_night_over(span.now, user.timezone)
+
+
+def night_rows(span: Span, night: date) -> list[Row]:
+    """The rows of a night within the span, in the order of the table."""
+    rows = (_row(span, user, night) for user in span.users if expected(span, user, night))
+    return sorted(rows, key=lambda row: tuple(row[name] for name in NIGHT_LEDGER.sort_by))
+
+
+def stale_nights(home: Home, first: date, last: date) -> list[date]:
+    """The nights of ``first``..``last`` whose rows in the lake are not those that the facts make now."""
+    span = read_span(home, first, last)
+    return [
+        night
+        for night in _dates(max(FIRST_DAY, first), last)
+        if home.lake.read(NIGHT_LEDGER, f"date={night.isoformat()}").to_pylist() != night_rows(span, night)
+    ]
+
+
+def mark_stale_nights(home: Home, first: date, last: date) -> int:
+    """Have the nights around these UTC dates built again whose rows are out of date; gives how many.
+
+    Called at the end of every pull: nights become over, and the vendor's answers turn gaps into verdicts, without any
+    new document. Raises: StateUnavailable.
+    """
+    stale = stale_nights(home, first - DAY, last)
+    if stale:
+        with home.state.write() as connection:
+            mark_nights_dirty(connection, stale)
+    return len(stale)
+
+
+def _row(span: Span, user: RosterUser, night: date) -> Row:
+    facts = _facts(span, user, night)
+    verdict = judge(facts)
+    return {
+        "org_id": user.org_id,
+        "source": user.source,
+        "user_id": user.user_id,
+        "night_of": night,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "session_ids": verdict.session_ids,
+        "main_session_id": verdict.main_session_id,
+        "late_days": verdict.late_days,
+        "revised": verdict.revised,
+        "path": verdict.path,
+        "first_seen_at": verdict.first_seen_at,
+        "checked_at": facts.checked_at,
+    }
+
+
+def _facts(span: Span, user: RosterUser, night: date) -> NightFacts:
+    dates, ended_at = night_dates(night, user.timezone), night_hours(night, user.timezone)[1]
+    asked = span.asked.get(user.user_id, {})
+    # The pull does not ask for dates outside of the roster's; a night's edge there is nobody's sleep.
+    followed = [day for day in dates if user.active_within(day, day)]
+    needed = [day for day in dates if day in asked or day in followed or day in sleep_dates(night, user.timezone)]
+    missing = [day for day in needed if day not in asked]
+    answers = [answer for day in needed if day in asked and (answer := asked[day].checked_at) and answer >= ended_at]
+    left = span.left.get(user.user_id)
+    owed = left is not None and any(left.first <= day <= left.last for day in needed)
+    return NightFacts(
+        ended_at=ended_at,
+        sessions=span.sessions.get((user.user_id, night), ()),
+        checked_at=min(answers) if answers and len(answers) == len(needed) else None,
+        asked=not missing,
+        followed=not missing or any(day in followed for day in missing),
+        known=not user.gone,
+        failure=left.kind if left and owed and left.kind != NOT_ASKED else None,
+        stopped=bool(left and owed and left.kind == NOT_ASKED),
+    )
+
+
+def _lake_rows(home: Home, first: date, last: date) -> Iterator[Row]:
+    for day in _dates(first, last):
+        yield from home.lake.read(SLEEP_SESSIONS, f"date={day.isoformat()}", _READ).to_pylist()
+
+
+def _paths(home: Home, first: date, last: date) -> dict[SessionKey, str]:
+    """How the first version of each session came."""
+    firsts: dict[SessionKey, tuple[int, str]] = {}
+    for day in _dates(first, last):
+        columns = ["user_id", "session_id", "revision", "reason"]
+        for row in home.lake.read(SESSION_HISTORY, f"date={day.isoformat()}", columns).to_pylist():
+            key, version = (row["user_id"], row["session_id"]), (row["revision"], row["reason"])
+            firsts[key] = min(firsts.get(key, version), version)
+    return {key: WEBHOOK if reason == WEBHOOK else POLL for key, (_, reason) in firsts.items()}
+
+
+def _built(row: Mapping[str, Any], session: LedgerSession | None, path: str | None) -> NightSession:
+    asleep_s, remarks = row["total_sleep_time_s"], row["peculiarities"]
+    slept = asleep_s > 0 if asleep_s is not None else (False if NEVER_SLEPT in remarks else None)
+    return NightSession(
+        session_id=row["session_id"],
+        standing=Standing.BUILT,
+        first_seen_at=session.first_seen_at if session else row["fetched_at"],
+        revision=row["revision"],
+        start=row["start_time"],
+        end=row["end_time"],
+        zone=row["timezone"],
+        slept=slept,
+        too_short=TOO_SHORT in remarks and not slept,
+        path=path,
+    )
+
+
+def _not_built(session: LedgerSession, refused: bool) -> NightSession:
+    # What is complete but neither built nor refused waits for its build, which has this night built again.
+    waiting = Standing.REFUSED if refused else Standing.WAITING
+    standing = Standing.DELETED if session.verdict == DELETED else waiting
+    return NightSession(session.session_id, standing, session.first_seen_at, session.revision)
+
+
+def _night_of(session: LedgerSession, zone: str) -> date:
+    """The night of a session that has no row, in the roster's zone.
+
+    The vendor's ids begin with the start in UTC. Should one not fit the session's date, the night is taken whose
+    bedtime lies on that date.
+    """
+    start = _start_in(session.session_id)
+    if start is None or utc_date(start) != session.partition:
+        start = datetime(session.partition.year, session.partition.month, session.partition.day, 12, tzinfo=UTC)
+    return night_of(start, zone)
+
+
+def _start_in(session_id: str) -> datetime | None:
+    digits = session_id.partition("_")[0]
+    if len(digits) != len("YYYYMMDDhhmmss") or not (digits.isascii() and digits.isdecimal()):
+        return None
+    try:
+        return datetime.strptime(digits, _START_IN_ID).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _dates(first: date, last: date) -> Iterable[date]:
+    return (first + number * DAY for number in range((last - first).days + 1))
