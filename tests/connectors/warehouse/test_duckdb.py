@@ -160,7 +160,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "sleep_hypnograms": 3,
         "sleep_stage_intervals": 15,
         "session_history": 3,
-            "night_ledger": 0,
+        "night_ledger": 0,
         "average_stats": 2,
         "users": 1,
     }
@@ -173,7 +173,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "sleep_hypnograms": 2,
         "sleep_stage_intervals": 10,
         "session_history": 2,
-            "night_ledger": 0,
+        "night_ledger": 0,
         "average_stats": 1,
         "users": 0,
     }
