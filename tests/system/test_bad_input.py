@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import NEUTRAL, WarmProcess, new_home
-from tests.system.worlds import KEY, eventually
+from tests.system.worlds import KEY, eventually, hear_ctrl_c
 
 
 def nightshift(root: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -124,11 +124,15 @@ def test_an_interrupted_sync_says_so_in_one_line(small_world: str, tmp_path: Pat
     slow = {"ASLEEP_BASE_URL": small_world, "ASLEEP_API_KEY": KEY, "ASLEEP_REQUESTS_PER_SECOND": "1"}
     command = [sys.executable, "-m", "pipelines.command.main", "sync", "--from", "2026-10-17", "--to", "2026-10-27"]
     with subprocess.Popen(
-        command, env={**NEUTRAL, "NIGHTSHIFT_HOME": str(root), **slow}, stderr=subprocess.PIPE, text=True
+        command,
+        env={**NEUTRAL, "NIGHTSHIFT_HOME": str(root), **slow},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
     ) as process:
         eventually(lambda: (root / "locks" / "asleep.budget").exists())
         process.send_signal(signal.SIGINT)
-        _, said_last = process.communicate()
+        _, said_last = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "nightshift: stopped." in said_last
     assert "Traceback" not in said_last

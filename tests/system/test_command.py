@@ -19,7 +19,7 @@ from tests.system.conftest import NEUTRAL, new_home
 from tests.system.faults import FaultySandbox, faulty_sandbox
 from tests.system.held import HeldAnswer
 from tests.system.test_bad_input import nightshift, said
-from tests.system.worlds import KEY, NOW, eventually
+from tests.system.worlds import KEY, NOW, eventually, hear_ctrl_c
 
 RANGE = ("--from", "2026-10-17", "--to", "2026-10-27")
 
@@ -114,10 +114,11 @@ def test_ctrl_c_is_one_sentence(sandbox: FaultySandbox, tmp_path: Path, argument
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     ) as process:
         eventually(lambda: bool(sandbox.requests))
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate()
+        _, told = process.communicate(timeout=60)
     sentence = "nightshift: stopped. What was written before is kept: run the command again."
     assert (process.returncode, told.splitlines()[-1], "Traceback" in told) == (1, sentence, False)
 

@@ -29,7 +29,7 @@ from tests.system.conftest import NEUTRAL, WarmProcess, new_home, session_rows
 from tests.system.faults import FaultySandbox, answer, faulty_sandbox
 from tests.system.held import HeldAnswer
 from tests.system.test_bad_input import nightshift, said
-from tests.system.worlds import KEY, NOW, control, eventually
+from tests.system.worlds import KEY, NOW, control, eventually, hear_ctrl_c
 
 ID = re.compile(r"G-\d{14}-[A-Za-z]{20}")
 
@@ -327,10 +327,11 @@ def test_ctrl_c_while_a_user_is_made_says_that_it_is_not_known(sandbox: FaultySa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     ) as process:
         eventually(lambda: bool(sandbox.requests))
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=60)
     told = said(subprocess.CompletedProcess([], process.returncode, out, err))
     assert (process.returncode, out, "not known whether" in told) == (1, "", True)
     assert "run the command again" not in told

@@ -1,6 +1,7 @@
 """The simulated world of the system tests, as a process of its own, and fetching from its control."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +36,11 @@ def control(base_url: str, path: str, body: dict[str, Any] | None = None) -> Any
     with urllib.request.urlopen(f"{base_url}/_control/{path}", data=data, timeout=60) as answer:  # noqa: S310
         content: bytes = answer.read()
     return json.loads(content) if path != "users.csv" else content.decode()
+
+
+def hear_ctrl_c() -> None:
+    """For a child before it starts: SIGINT interrupts it, also when the tests themselves run where it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def eventually(look: Callable[[], Any], at_most_s: float = 180) -> Any:
