@@ -12,7 +12,7 @@ YASA_READY := $(YASA)/.installed
 YASA_UNUSED := antropy lightgbm llvmlite numba
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help demo dev test lint types oracles docs locks
+.PHONY: help demo dev test soak lint types oracles docs locks
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ demo: $(RUN_READY) ## from nothing to a night's sleep, against the sandbox, in i
 dev: $(RUN_READY) ## the Dagster UI on this home (NIGHTSHIFT_HOME, default ./data)
 	@$(BIN)/nightshift dev
 
-test: $(DEV_READY) $(YASA_READY) lint types ## lint, types and every test
+test: $(DEV_READY) $(YASA_READY) lint types ## lint, types and the suite
 	@$(BIN)/python -m pytest
+
+soak: $(DEV_READY) ## what is too long for every change: more of the same kinds of tests
+	@$(BIN)/python -m pytest -m soak
 
 lint: $(DEV_READY) ## ruff: rules and formatting
 	@$(BIN)/ruff check .

@@ -26,6 +26,9 @@ STOPPING = {
 }
 """Exit code and message of what cannot be waited for; with ``forbidden`` users fail one by one."""
 
+IN_EVERY_RUN = {"storm", "rate_limited", "truncated", "stalls", "resets", "duplicates"}
+"""Profiles of the suite, ``storm`` with a bit of everything; the other ones that heal are soaked (``make soak``)."""
+
 OTHER_PAGES = {"storm", "duplicates"}
 """Profiles whose list pages are good answers with other bytes, and are kept as received."""
 
@@ -83,7 +86,9 @@ def without(folder: str, files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: body for name, body in files.items() if not name.startswith(folder)}
 
 
-@pytest.mark.parametrize("profile", HEALING)
+@pytest.mark.parametrize(
+    "profile", [name if name in IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.soak) for name in HEALING]
+)
 def test_a_profile_that_heals_changes_no_byte(vendor: Vendor, warm: WarmProcess, tmp_path: Path, profile: str) -> None:
     """Raw, lake, FHIR and warehouse are those of a good day, for at most half as many requests more."""
     root = new_home(tmp_path / "home", vendor.base_url, ORG)
