@@ -9,19 +9,21 @@ from tests.system.conftest import WarmProcess, new_home, published_files, wareho
 
 FAILPOINTS = [
     "publish.written:2",
-    "publish.renamed:1",
     "raw.appended:3",
     "pull.raw_durable",
     "pull.before_commit",
+    "lake.replaced:9",
+    "build.built:14",
+    "fhir.replaced:2",
+    "warehouse.renamed:2",
+]
+MORE_FAILPOINTS = [
+    "publish.renamed:1",
     "pull.committed",
     "publish.written:20",
     "lake.replaced:1",
-    "lake.replaced:9",
     "build.built:2",
-    "build.built:14",
-    "fhir.replaced:2",
     "warehouse.loaded:1",
-    "warehouse.renamed:2",
 ]
 
 
@@ -33,7 +35,9 @@ def undisturbed(warm: WarmProcess, small_world: str, tmp_path_factory: pytest.Te
     return root
 
 
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
+@pytest.mark.parametrize(
+    "failpoint", [*FAILPOINTS, *(pytest.param(failpoint, marks=pytest.mark.soak) for failpoint in MORE_FAILPOINTS)]
+)
 def test_a_killed_run_started_again_ends_with_the_same_bytes(
     failpoint: str, warm: WarmProcess, small_world: str, undisturbed: Path, tmp_path: Path
 ) -> None:

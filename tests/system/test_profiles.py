@@ -26,7 +26,7 @@ STOPPING = {
 }
 """Exit code and message of what cannot be waited for; with ``forbidden`` users fail one by one."""
 
-IN_EVERY_RUN = {"storm", "rate_limited", "truncated", "stalls", "resets", "duplicates"}
+IN_EVERY_RUN = {"storm", "truncated", "stalls", "duplicates"}
 """Profiles of the suite, ``storm`` with a bit of everything; the other ones that heal are soaked (``make soak``)."""
 
 OTHER_PAGES = {"storm", "duplicates"}
@@ -35,7 +35,7 @@ OTHER_PAGES = {"storm", "duplicates"}
 MOST_PER_REQUEST = 1.5
 """Requests a sync may make for each one that a good day needs."""
 
-LIMIT_PER_S = 20
+LIMIT_PER_S = 25
 
 
 @dataclass
