@@ -145,7 +145,7 @@ async def pull(
         mark_stale_nights(home, window.first, window.last)
     brake.check()
     _delete(home, account, brake.vanished, report)
-    if report.complete and not _left_over(home):
+    if report.complete and not (window.only_unpulled and _left_over(home)):
         remember_complete_pull(home.state, ASLEEP, home.clock())
     return report
 
@@ -241,9 +241,8 @@ async def _pull_chunk(
     try:
         await _together(take(user) for user in chunk)
     except BaseException:
-        _commit(
-            home, errand.account, pulls, errand.days, began
-        )  # who was finished when the pull stopped is not asked again
+        # Who was finished when the pull stopped is not asked again.
+        _commit(home, errand.account, pulls, errand.days, began)
         raise
     await asyncio.to_thread(_commit, home, errand.account, pulls, errand.days, began)
     for pulled in pulls:

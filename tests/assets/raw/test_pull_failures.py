@@ -213,6 +213,18 @@ def test_a_retry_that_gets_everybody_completes_the_pull(puller: Puller, home: Ho
     assert last_complete_pull(home.state, ASLEEP) == home.clock()
 
 
+def test_what_a_backfill_left_over_does_not_make_the_nightly_pull_incomplete(
+    puller: Puller, home: Home, door: Door
+) -> None:
+    """Its user stays noted for the older dates; everybody was pulled for these ones all the same."""
+    refused = next(iter(door.world.users())).user_id
+    door.fault = lambda request: Response("{}", 502) if user_of(request) == refused else None
+    puller.pull(FIRST, FIRST)
+    door.fault = no_fault
+    assert puller.pull(FIRST + timedelta(days=1), LAST).complete
+    assert (set(left(home)), last_complete_pull(home.state, ASLEEP)) == ({refused}, home.clock())
+
+
 def test_a_user_who_is_gone_loses_nothing(puller: Puller, home: Home, door: Door) -> None:
     """A 404 for a user deletes no session."""
     puller.pull()
