@@ -1,0 +1,75 @@
+"""The whole engine without Dagster: after a pull, everything dirty is built by the functions the assets call.
+
+Where a test needs hundreds of runs. What Dagster adds (runs, ranges, checks) is tested in ``tests/system``.
+"""
+
+from collections.abc import Callable, Sequence
+
+from assets.builds import INPUTS, Built, build_partitions
+from assets.fhir.average_stats_observations import build_average_stats_observations
+from assets.fhir.people import build_people
+from assets.fhir.sleep_observations import build_sleep_observations, fhir_context
+from assets.lake.average_stats import build_average_stats
+from assets.lake.night_ledger import build_night_ledger
+from assets.lake.session_history import build_session_history
+from assets.lake.sleep_hypnograms import build_sleep_hypnograms
+from assets.lake.sleep_sessions import build_sleep_sessions
+from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
+from assets.lake.users import build_users
+from assets.warehouse.tables import load_average_stats, load_night_ledger, load_nights, load_users
+from connectors.home import Home
+from connectors.state.dirty import list_dirty
+from connectors.warehouse.duckdb import DuckDbWarehouse
+
+MOST_ROUNDS = 5
+"""Building nights and loading them marks nothing that was built before; more rounds mean that it never settles."""
+
+
+def drain(home: Home) -> int:
+    """Build and load all that is dirty, in the order of the flow; the number of lake and FHIR files replaced.
+
+    Raises: NightshiftError, as the build that failed.
+    """
+    files = 0
+    for _ in range(MOST_ROUNDS):
+        with home.state.read() as connection:
+            if not list_dirty(connection):
+                return files
+        for asset in INPUTS:
+            with home.state.read() as connection:
+                partitions = list(list_dirty(connection).get(asset, {}))
+            if partitions:
+                files += _make(home, asset, partitions)
+    raise AssertionError("what is dirty does not settle")
+
+
+def _make(home: Home, asset: str, partitions: Sequence[str]) -> int:
+    if asset.startswith("warehouse_"):
+        warehouse = DuckDbWarehouse(home.root / "warehouse.duckdb")
+        {
+            "warehouse_sleep": lambda: load_nights(home, warehouse, partitions),
+            "warehouse_night_ledger": lambda: load_night_ledger(home, warehouse, partitions),
+            "warehouse_average_stats": lambda: load_average_stats(home, warehouse, partitions),
+            "warehouse_users": lambda: load_users(home, warehouse),
+        }[asset]()
+        return 0
+    report = build_partitions(home, asset, partitions, _builder(home, asset))
+    assert not report.unconserved
+    return report.total.files
+
+
+def _builder(home: Home, asset: str) -> Callable[[str], Built]:
+    context = fhir_context(home)
+    builders: dict[str, Callable[[str], Built]] = {
+        "sleep_sessions": lambda day: build_sleep_sessions(home, day),
+        "sleep_hypnograms": lambda day: build_sleep_hypnograms(home, day),
+        "sleep_stage_intervals": lambda day: build_sleep_stage_intervals(home, day),
+        "session_history": lambda day: build_session_history(home, day),
+        "fhir_sleep_observations": lambda day: build_sleep_observations(home, context, day),
+        "night_ledger": lambda night: build_night_ledger(home, night)[0],
+        "average_stats": lambda month: build_average_stats(home, month),
+        "fhir_average_stats": lambda month: build_average_stats_observations(home, context, month),
+        "users": lambda _: build_users(home),
+        "fhir_people": lambda _: build_people(home, context),
+    }
+    return builders[asset]
