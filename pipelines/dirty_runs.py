@@ -3,10 +3,11 @@
 The sensor and the command line both take their runs from here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
+from itertools import chain
 
 from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, NIGHT_INPUTS, USER_INPUTS
 
@@ -35,14 +36,18 @@ class BuildRun:
 
 
 def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
-    """The runs that build what is dirty (asset to partition to generation), in the order they should run."""
+    """The runs that build what is dirty (asset to partition to generation), in the order they should run.
+
+    The partitions of a run wait for the same assets. A run ends where a layer fails for one of its partitions: the
+    others are clean in that layer then, and go on in a run of their own.
+    """
     return [
-        *_ranges(SLEEP_JOB, _of(dirty, DAILY_INPUTS), _next_day),
-        *_ranges(NIGHTS_JOB, _of(dirty, NIGHT_INPUTS), _next_day),
-        *_ranges(AVERAGE_STATS_JOB, _of(dirty, MONTHLY_INPUTS), _next_month),
+        *_ranges(SLEEP_JOB, _waiting(dirty, DAILY_INPUTS), _next_day),
+        *_ranges(NIGHTS_JOB, _waiting(dirty, NIGHT_INPUTS), _next_day),
+        *_ranges(AVERAGE_STATS_JOB, _waiting(dirty, MONTHLY_INPUTS), _next_month),
         *(
-            BuildRun(USERS_JOB, None, None, _mark(generations))
-            for partition, generations in _of(dirty, USER_INPUTS).items()
+            BuildRun(USERS_JOB, None, None, _mark(waiting.values()))
+            for partition, waiting in _waiting(dirty, USER_INPUTS).items()
             if partition == ALL_USERS
         ),
     ]
@@ -56,22 +61,29 @@ def day_ranges(first: date, last: date) -> Iterator[tuple[date, date]]:
         first = end + timedelta(days=1)
 
 
-def _of(dirty: Mapping[str, Mapping[str, str]], assets: Iterable[str]) -> dict[str, list[str]]:
-    partitions: dict[str, list[str]] = {}
+def _waiting(dirty: Mapping[str, Mapping[str, str]], assets: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The assets that each partition waits for, with the generation each is to reach."""
+    partitions: dict[str, dict[str, str]] = {}
     for asset in assets:
         for partition, generation in dirty.get(asset, {}).items():
-            partitions.setdefault(partition, []).append(generation)
+            partitions.setdefault(partition, {})[asset] = generation
     return partitions
 
 
-def _ranges(job: str, partitions: Mapping[str, list[str]], after: Callable[[str], str]) -> Iterator[BuildRun]:
+def _ranges(job: str, waiting: Mapping[str, dict[str, str]], after: Callable[[str], str]) -> Iterator[BuildRun]:
     group: list[str] = []
-    for partition in [*sorted(partitions), ""]:
-        if group and (partition != after(group[-1]) or len(group) == BACKFILL_DAYS):
-            generations = [generation for member in group for generation in partitions[member]]
-            yield BuildRun(job, group[0], group[-1], _mark(generations))
+    for partition in sorted(waiting):
+        goes_on = group and partition == after(group[-1]) and waiting[partition].keys() == waiting[group[-1]].keys()
+        if not goes_on or len(group) == BACKFILL_DAYS:
+            yield from _run(job, group, waiting)
             group = []
         group.append(partition)
+    yield from _run(job, group, waiting)
+
+
+def _run(job: str, group: Sequence[str], waiting: Mapping[str, dict[str, str]]) -> Iterator[BuildRun]:
+    if group:
+        yield BuildRun(job, group[0], group[-1], _mark(chain.from_iterable(waiting[one].values() for one in group)))
 
 
 def _next_day(day: str) -> str:

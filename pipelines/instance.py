@@ -5,14 +5,24 @@ Compute logs are off: what steps print could hold anything, and the event log sa
 
 import os
 import socket
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import StatementError
 
+from connectors.errors import NightshiftError
 from connectors.home import Home
 from connectors.lake.publish import is_running, publish
+from connectors.state.database import is_disk_full
+
+
+class RunRecordsUnavailable(NightshiftError):
+    """What Dagster keeps of runs cannot be read or written."""
+
 
 PID_TAG = "nightshift/pid"
 HOST_TAG = "nightshift/host"
@@ -21,6 +31,16 @@ DAGSTER_YAML = b"""\
 # Written by nightshift; change settings of ours in .env instead.
 telemetry:
   enabled: false
+run_storage:
+  module: pipelines.dagster_storage
+  class: RunRecords
+  config:
+    base_dir: {env: DAGSTER_HOME}
+event_log_storage:
+  module: pipelines.dagster_storage
+  class: EventRecords
+  config:
+    base_dir: {env: DAGSTER_HOME}
 compute_logs:
   module: dagster.core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
@@ -49,16 +69,47 @@ def prepare_dagster_home(home: Home) -> None:
 
 @contextmanager
 def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    """The instance of this home, with runs of killed commands marked as failed."""
+    """The instance of this home, with runs of killed commands marked as failed.
+
+    Raises: RunRecordsUnavailable.
+    """
     prepare_dagster_home(home)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
-        with ExitStack() as stack:
+        with _plain_errors(), ExitStack() as stack:
             with home.lock("dagster"):
                 instance = stack.enter_context(dg.DagsterInstance.get())
                 _make_storages(instance)
                 fail_dead_runs(instance)
+            yield instance
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (StatementError, sqlite3.Error) as error:
+        # Only its kind is told, and no cause is carried along: it holds what was to be written.
+        cause = error.orig if isinstance(error, StatementError) else error
+        if is_disk_full(cause):
+            raise RunRecordsUnavailable(
+                "Dagster's records cannot be written because the disk is full: make room on the disk of "
+                "NIGHTSHIFT_HOME, then run again."
+            ) from None
+        raise RunRecordsUnavailable(
+            f"Dagster's records cannot be used ({type(cause).__name__}): check that NIGHTSHIFT_HOME can be written "
+            "and has free space, then run again."
+        ) from None
+
+
+@contextmanager
+def existing_records(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's records in a folder, to be looked at as they are; DAGSTER_HOME of this process is the folder then."""
+    os.environ["DAGSTER_HOME"] = str(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with dg.DagsterInstance.from_config(str(folder)) as instance:
             yield instance
 
 

@@ -35,6 +35,11 @@ def covered(run: BuildRun, partitions: list[str]) -> list[str]:
     return partitions[partitions.index(run.first) : partitions.index(run.last) + 1]
 
 
+def waiting_for(dirty: Dirty, partition: str) -> frozenset[str]:
+    """The assets that are dirty in a partition."""
+    return frozenset(asset for asset, marked in dirty.items() if partition in marked)
+
+
 @pytest.mark.parametrize(
     ("assets", "partitions", "job"),
     [(sorted(DAILY_INPUTS), DAYS, "sleep"), (sorted(MONTHLY_INPUTS), MONTHS, "average_stats")],
@@ -44,7 +49,7 @@ def covered(run: BuildRun, partitions: list[str]) -> list[str]:
 def test_ranges_cover_exactly_what_is_dirty(
     assets: list[str], partitions: list[str], job: str, data: st.DataObject
 ) -> None:
-    """Each partition once, in order, nothing clean, no range longer than allowed, no two that could be one."""
+    """Each partition once, in order, nothing clean, only what waits for the same assets, and as few as are allowed."""
     dirty = data.draw(dirty_of(assets, partitions))
     runs = runs_for(dirty)
     assert {run.job for run in runs} <= {job}
@@ -52,9 +57,11 @@ def test_ranges_cover_exactly_what_is_dirty(
     wanted = sorted({partition for marked in dirty.values() for partition in marked})
     assert [partition for members in ranges for partition in members] == wanted
     assert all(len(members) <= BACKFILL_DAYS for members in ranges)
+    assert all(len({waiting_for(dirty, partition) for partition in members}) == 1 for members in ranges)
     for one, other in pairwise(ranges):
         touching = partitions.index(one[-1]) + 1 == partitions.index(other[0])
-        assert not touching or len(one) == BACKFILL_DAYS
+        alike = waiting_for(dirty, one[-1]) == waiting_for(dirty, other[0])
+        assert not (touching and alike) or len(one) == BACKFILL_DAYS
     assert [run.tags for run in runs] == [{RANGE_START: run.first, RANGE_END: run.last} for run in runs]
 
 
@@ -84,6 +91,17 @@ def test_a_range_goes_over_months_years_and_leap_days() -> None:
         ("sleep", "2024-02-28", "2024-03-01"),
         ("average_stats", "2025-12", "2026-01"),
         ("average_stats", "2026-03", "2026-03"),
+    ]
+
+
+def test_a_date_that_failed_holds_no_other_back() -> None:
+    """Its neighbours are clean in the layer that failed, and have runs of their own."""
+    days = ["2026-11-19", "2026-11-20", "2026-11-21", "2026-11-22"]
+    dirty = {"sleep_sessions": {days[1]: "g"}, "warehouse_sleep": dict.fromkeys(days, "g")}
+    assert [(run.first, run.last) for run in runs_for(dirty)] == [
+        (days[0], days[0]),
+        (days[1], days[1]),
+        (days[2], days[3]),
     ]
 
 

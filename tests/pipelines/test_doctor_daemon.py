@@ -23,10 +23,14 @@ from dagster._daemon.types import DaemonHeartbeat
 from assets.builds import mark_users_dirty
 from connectors.asleep.sandbox import World
 from pipelines.command.doctor.schedule import BUILDS, NIGHTLY, SIGN_OF_LIFE_S
+from pipelines.instance import dagster_instance
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import dirty_partitions
 from tests.pipelines.doctored import KEY, Patient, healthy
 from tests.system.faults import FaultySandbox, faulty_sandbox
+
+ELSEWHERE = "/where/no/records/are"
+"""What the doctor is not misled by: DAGSTER_HOME of somebody's environment."""
 
 RUNNING, STOPPED, AS_DECLARED = InstigatorStatus.RUNNING, InstigatorStatus.STOPPED, InstigatorStatus.DECLARED_IN_CODE
 
@@ -39,8 +43,9 @@ def sandbox() -> Iterator[FaultySandbox]:
 
 
 @pytest.fixture
-def patient(sandbox: FaultySandbox, tmp_path: Path) -> Iterator[Patient]:
+def patient(sandbox: FaultySandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
     """A home that is well, with a partition that waits to be built."""
+    monkeypatch.setenv("DAGSTER_HOME", ELSEWHERE)
     with healthy(tmp_path / "home", sandbox) as patient:
         with patient.home.state.write() as connection:
             mark_users_dirty(connection)
@@ -55,7 +60,7 @@ def leave_records(
     sensor: InstigatorStatus | None = None,
 ) -> None:
     """Have Dagster write what a daemon, and a person at the switches, would have left."""
-    with dg.DagsterInstance.from_config(str(patient.home.dagster)) as instance:
+    with dagster_instance(patient.home) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - beat_s_ago, "SCHEDULER", "some-daemon"))
         for name, kind, status, data in (
             (NIGHTLY, InstigatorType.SCHEDULE, schedule, ScheduleInstigatorData("0 4 * * *", 0.0)),
@@ -65,6 +70,7 @@ def leave_records(
                 location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="pipelines.definitions"))
                 origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
                 instance.add_instigator_state(InstigatorState(origin, kind, status, data))
+    os.environ["DAGSTER_HOME"] = ELSEWHERE
 
 
 def test_the_names_are_those_of_the_definitions() -> None:

@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -17,6 +19,10 @@ from assets.builds import mark_users_dirty
 from connectors.home import Home
 from connectors.state.roster import put_users, read_roster_csv
 from tests.system.worlds import KEY, NOW, control, sandbox
+
+if TYPE_CHECKING:
+    from tests.system.engine import Engine
+    from tests.system.undisturbed import Undisturbed
 
 NEUTRAL = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTSHIFT_", "ASLEEP_"))}
 
@@ -35,9 +41,15 @@ class Outcome:
         parsed: dict[str, Any] = json.loads(self.out)
         return parsed
 
+    @property
+    def said(self) -> str:
+        """The one sentence on stderr."""
+        (line,) = self.err.strip().splitlines()
+        return line
+
 
 class WarmProcess:
-    """Talks to ``tests.system.warm``."""
+    """Talks to ``tests.system.warm``; ``out`` and ``err`` of a child go to files in ``folder``."""
 
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         self._process = process
@@ -55,42 +67,68 @@ class WarmProcess:
         **settings: str,
     ) -> Outcome:
         """Sync a home in a fresh child; a failpoint kills it with status -9. ``patience``: see ``warm.PATIENCE``."""
+        return self._child(
+            {
+                "env": _environment(root, base_url, key, failpoint) | settings,
+                "now": now.isoformat(),
+                "patience": patience,
+                "first": (now.date() - timedelta(days=10)).isoformat(),
+                "last": now.date().isoformat(),
+            }
+        )
+
+    def nightshift(
+        self,
+        root: Path,
+        *words: str,
+        base_url: str = "",
+        key: str = KEY,
+        failpoint: str = "",
+        now: datetime = NOW,
+        **settings: str,
+    ) -> Outcome:
+        """Run a command on a home in a fresh child; without a ``base_url`` there is neither a key nor a vendor."""
+        environment = _environment(root, base_url or "http://127.0.0.1:9", key if base_url else "", failpoint)
+        return self._child({"env": environment | settings, "words": words, "now": now.isoformat()})
+
+    def _child(self, task: dict[str, Any]) -> Outcome:
         out, err = self._folder / "out", self._folder / "err"
-        task = {
-            "env": {
-                "NIGHTSHIFT_HOME": str(root),
-                "ASLEEP_BASE_URL": base_url,
-                "ASLEEP_API_KEY": key,
-                "ASLEEP_REQUESTS_PER_SECOND": "2000",
-                "NIGHTSHIFT_PSEUDONYM_KEY": "the same pseudonyms in every home",
-                "NIGHTSHIFT_FAILPOINT": failpoint,
-                **settings,
-            },
-            "now": now.isoformat(),
-            "patience": patience,
-            "first": (now.date() - timedelta(days=10)).isoformat(),
-            "last": now.date().isoformat(),
-            "out": str(out),
-            "err": str(err),
-        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(task) + "\n")
+        self._process.stdin.write(json.dumps({**task, "out": str(out), "err": str(err)}) + "\n")
         self._process.stdin.flush()
         status = json.loads(self._process.stdout.readline())
         return Outcome(status, out.read_text(), err.read_text())
 
 
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
-    """The warm process of this worker."""
+def _environment(root: Path, base_url: str, key: str, failpoint: str) -> dict[str, str]:
+    return {
+        "NIGHTSHIFT_HOME": str(root),
+        "ASLEEP_BASE_URL": base_url,
+        "ASLEEP_API_KEY": key,
+        "ASLEEP_REQUESTS_PER_SECOND": "2000",
+        "NIGHTSHIFT_PSEUDONYM_KEY": "the same pseudonyms in every home",
+        "NIGHTSHIFT_FAILPOINT": failpoint,
+    }
+
+
+@contextmanager
+def warm_process(folder: Path) -> Iterator[WarmProcess]:
+    """A warm process for the length of a ``with``."""
     command = [sys.executable, "-m", "tests.system.warm"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=NEUTRAL) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        yield WarmProcess(process, tmp_path_factory.mktemp("warm"))
+        yield WarmProcess(process, folder)
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
+    """The warm process of this worker."""
+    with warm_process(tmp_path_factory.mktemp("warm")) as warm:
+        yield warm
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +136,38 @@ def small_world() -> Iterator[str]:
     """Three users, four nights each; tests must not change it."""
     with sandbox(users=3, nights=4) as base_url:
         yield base_url
+
+
+@pytest.fixture(scope="session")
+def filled(warm: WarmProcess, small_world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home filled by one sync of the small world that nothing disturbed; tests must not change it."""
+    root = new_home(tmp_path_factory.mktemp("filled") / "home", small_world)
+    assert warm.sync(root, small_world).status == 0
+    return root
+
+
+@pytest.fixture
+def root(filled: Path, tmp_path: Path) -> Path:
+    """A copy of the filled home."""
+    return shutil.copytree(filled, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def engine() -> "Iterator[Engine]":
+    """The warm process of this worker for runs without Dagster."""
+    from tests.system.engine import running_engine  # needs what is here
+
+    with running_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def small_home(engine: "Engine", small_world: str) -> "Iterator[Undisturbed]":
+    """What a run that nothing disturbs makes of the small world."""
+    from tests.system.undisturbed import quick_folder, undisturbed
+
+    with quick_folder() as folder:
+        yield undisturbed(engine, small_world, folder)
 
 
 def new_home(root: Path, base_url: str, org: str = "default", state_url: str | None = None) -> Path:

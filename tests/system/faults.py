@@ -27,6 +27,12 @@ class FaultySandbox:
     fault: Fault | None = None
     requests: list[str] = field(default_factory=list)
 
+    def begin_again(self, world: World) -> None:
+        """Serve another world from now on, at the same address and without a fault."""
+        self.world, self.fault = world, None
+        self.requests.clear()
+        self.__dict__.pop("_app", None)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as ASGI application."""
         if scope["type"] == "http" and self.fault:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,12 +50,12 @@ def said(result: "subprocess.CompletedProcess[str]") -> str:
     ],
 )
 def test_wrong_usage_and_settings(
-    arguments: list[str], settings: dict[str, str], sentence: str, tmp_path: Path
+    arguments: list[str], settings: dict[str, Any], sentence: str, warm: WarmProcess, tmp_path: Path
 ) -> None:
     """Missing key, unknown dates, reversed dates, wrong settings: exit code 2 and one sentence."""
-    result = nightshift(tmp_path / "home", *arguments, **settings)
-    assert sentence in said(result)
-    assert result.returncode == (1 if arguments[0] == "sql" else 2)
+    outcome = warm.nightshift(tmp_path / "home", *arguments, **settings)
+    assert sentence in outcome.said
+    assert outcome.status == (1 if arguments[0] == "sql" else 2)
 
 
 def test_every_wrong_setting_is_told_at_once(tmp_path: Path) -> None:
@@ -74,35 +75,37 @@ def test_every_wrong_setting_is_told_at_once(tmp_path: Path) -> None:
         ("user_id,active_from\nu-1,yesterday\n", "line 2: active_from is not a date"),
     ],
 )
-def test_a_wrong_csv_names_its_line_and_imports_nobody(csv: str, sentence: str, tmp_path: Path) -> None:
+def test_a_wrong_csv_names_its_line_and_imports_nobody(
+    csv: str, sentence: str, warm: WarmProcess, tmp_path: Path
+) -> None:
     """A bad zone, a missing column, a bad date: exit code 2, the line, and an empty roster."""
     file = tmp_path / "users.csv"
     file.write_text(csv)
-    result = nightshift(tmp_path / "home", "users", "import", str(file))
-    assert sentence in said(result)
-    assert result.returncode == 2
-    assert "The roster is empty" in nightshift(tmp_path / "home", "users", "list").stderr
+    outcome = warm.nightshift(tmp_path / "home", "users", "import", str(file))
+    assert sentence in outcome.said
+    assert outcome.status == 2
+    assert "The roster is empty" in warm.nightshift(tmp_path / "home", "users", "list").err
 
 
 @pytest.mark.parametrize("home", ["/proc/nightshift", "{file}/home"])
-def test_a_home_that_cannot_be_written(home: str, tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written(home: str, warm: WarmProcess, tmp_path: Path) -> None:
     """A home in a read-only place, or below a file: exit code 2 and one sentence."""
     file = tmp_path / "file"
     file.touch()
-    result = nightshift(Path(home.format(file=file)), "users", "list")
-    assert "The home cannot be written" in said(result)
-    assert result.returncode == 2
+    outcome = warm.nightshift(Path(home.format(file=file)), "users", "list")
+    assert "The home cannot be written" in outcome.said
+    assert outcome.status == 2
 
 
-def test_a_wrong_key_stops_with_one_sentence(small_world: str, tmp_path: Path) -> None:
+def test_a_wrong_key_stops_with_one_sentence(warm: WarmProcess, small_world: str, tmp_path: Path) -> None:
     """The vendor's 401 ends the run with exit code 1; the home does not remember the wrong key."""
     root = new_home(tmp_path / "home", small_world)
     result = nightshift(root, "sync", ASLEEP_BASE_URL=small_world, ASLEEP_API_KEY="not-the-key")
     assert "Asleep refused the API key" in result.stderr
     assert "Traceback" not in result.stderr
     assert result.returncode == 1
-    right = nightshift(root, "doctor", ASLEEP_BASE_URL=small_world, ASLEEP_API_KEY=KEY)
-    assert "accepts the key" in right.stdout
+    right = warm.nightshift(root, "doctor", base_url=small_world)
+    assert "accepts the key" in right.out
 
 
 def test_an_unreachable_host_and_a_second_vendor(warm: WarmProcess, small_world: str, tmp_path: Path) -> None:
@@ -112,10 +115,9 @@ def test_an_unreachable_host_and_a_second_vendor(warm: WarmProcess, small_world:
     assert nobody.status == 1
     assert "No answer from http://127.0.0.1:9" in nobody.err
     assert warm.sync(root, small_world).status == 0
-    for other in (warm.sync(root, "http://127.0.0.1:9"), warm.sync(root, small_world, key="another-key")):
-        assert other.status == 2
-    assert "--new-vendor" in warm.sync(root, "http://127.0.0.1:9").err
-    assert "rotate-key" in warm.sync(root, small_world, key="another-key").err
+    elsewhere, another_key = warm.sync(root, "http://127.0.0.1:9"), warm.sync(root, small_world, key="another-key")
+    assert (elsewhere.status, "--new-vendor" in elsewhere.err) == (2, True)
+    assert (another_key.status, "rotate-key" in another_key.err) == (2, True)
 
 
 def test_an_interrupted_sync_says_so_in_one_line(small_world: str, tmp_path: Path) -> None:

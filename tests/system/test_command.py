@@ -15,10 +15,9 @@ from starlette.responses import Response
 
 from connectors.asleep.sandbox import World
 from tests.connectors.asleep.sandbox.clients import vendor_of
-from tests.system.conftest import NEUTRAL, new_home
+from tests.system.conftest import NEUTRAL, Outcome, WarmProcess, new_home
 from tests.system.faults import FaultySandbox, faulty_sandbox
 from tests.system.held import HeldAnswer
-from tests.system.test_bad_input import nightshift, said
 from tests.system.worlds import KEY, NOW, eventually, hear_ctrl_c
 
 RANGE = ("--from", "2026-10-17", "--to", "2026-10-27")
@@ -31,73 +30,72 @@ def sandbox() -> Iterator[FaultySandbox]:
         yield sandbox
 
 
-def test_quarantine_from_the_first_sight_to_the_retry(sandbox: FaultySandbox, tmp_path: Path) -> None:
+def test_quarantine_from_the_first_sight_to_the_retry(
+    warm: WarmProcess, sandbox: FaultySandbox, tmp_path: Path
+) -> None:
     """Exit code 3 and one JSON object; the reason is shown without values; the retry keeps what is still wrong."""
     root = new_home(tmp_path / "home", sandbox.base_url)
-    settings = {
-        "ASLEEP_BASE_URL": sandbox.base_url,
-        "ASLEEP_API_KEY": KEY,
-        "ASLEEP_REQUESTS_PER_SECOND": "500",
-    }
     sandbox.fault = _no_start_time
-    synced = nightshift(root, "sync", *RANGE, "--json", **settings)
-    assert synced.returncode == 3, synced.stderr
-    summary = json.loads(synced.stdout)
+    synced = warm.nightshift(root, "sync", *RANGE, "--json", base_url=sandbox.base_url)
+    assert synced.status == 3, synced.err
+    summary = synced.summary
     assert list(summary) == ["calls", "sessions", "partitions_written", "quarantined", "failed_users", "seconds"]
     assert list(summary["calls"]) == ["list", "detail", "stats", "user", "retries"]
     assert list(summary["sessions"]) == ["new", "changed", "unchanged", "deleted", "pending"]
     assert summary["quarantined"] == summary["sessions"]["new"] > 0
 
-    listed = nightshift(root, "quarantine", "list").stdout
+    listed = warm.nightshift(root, "quarantine", "list").out
     assert "$.result.session" in listed
     quarantine_id = listed.splitlines()[-2].split()[0]
-    shown = nightshift(root, "quarantine", "show", quarantine_id)
-    assert shown.returncode == 0
-    assert "missing required field `start_time`" in shown.stdout
-    retried = nightshift(root, "quarantine", "retry")
-    assert (retried.returncode, retried.stdout.split()[0]) == (3, "0")
+    shown = warm.nightshift(root, "quarantine", "show", quarantine_id)
+    assert shown.status == 0
+    assert "missing required field `start_time`" in shown.out
+    retried = warm.nightshift(root, "quarantine", "retry")
+    assert (retried.status, retried.out.split()[0]) == (3, "0")
 
 
-def test_sql_prints_a_table_and_csv(sandbox: FaultySandbox, tmp_path: Path) -> None:
+def test_sql_prints_a_table_and_csv(warm: WarmProcess, sandbox: FaultySandbox, tmp_path: Path) -> None:
     """The same answer in both forms; a wrong query is one sentence; the query cannot write."""
     root = new_home(tmp_path / "home", sandbox.base_url)
-    settings = {"ASLEEP_BASE_URL": sandbox.base_url, "ASLEEP_API_KEY": KEY, "ASLEEP_REQUESTS_PER_SECOND": "500"}
-    synced = nightshift(root, "sync", *RANGE, **settings)
-    assert synced.returncode == 0, synced.stderr
-    assert "Sessions: " in synced.stdout
+    synced = warm.nightshift(root, "sync", *RANGE, base_url=sandbox.base_url)
+    assert synced.status == 0, synced.err
+    assert "Sessions: " in synced.out
     query = "select night_of, total_sleep_time_s from sleep_sessions order by all"
-    rows = list(csv.reader(nightshift(root, "sql", "--csv", query).stdout.splitlines()))
+    rows = list(csv.reader(warm.nightshift(root, "sql", "--csv", query).out.splitlines()))
     assert rows[0] == ["night_of", "total_sleep_time_s"]
     assert len(rows) > 2
-    table = nightshift(root, "sql", query).stdout
+    table = warm.nightshift(root, "sql", query).out
     assert all(cell in table for row in rows for cell in row)
-    wrong = nightshift(root, "sql", "select nothing from nowhere")
-    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
-    assert nightshift(root, "sql", "delete from sleep_sessions").returncode == 2
+    wrong = warm.nightshift(root, "sql", "select nothing from nowhere")
+    assert (wrong.status, "Traceback" in wrong.err) == (2, False)
+    assert warm.nightshift(root, "sql", "delete from sleep_sessions").status == 2
 
 
-def test_a_backfill_tells_beforehand_what_it_costs(sandbox: FaultySandbox, tmp_path: Path) -> None:
+def test_a_backfill_tells_beforehand_what_it_costs(warm: WarmProcess, sandbox: FaultySandbox, tmp_path: Path) -> None:
     """Without a call an estimate, with the lists the exact number, which is the number the backfill then makes."""
     root = new_home(tmp_path / "home", sandbox.base_url)
-    settings = {"ASLEEP_BASE_URL": sandbox.base_url, "ASLEEP_API_KEY": KEY, "ASLEEP_REQUESTS_PER_SECOND": "500"}
+
+    def backfill(*options: str) -> Outcome:
+        return warm.nightshift(root, "backfill", *RANGE, *options, base_url=sandbox.base_url)
+
     sandbox.fault = lambda request: sandbox.requests.append(request.url.path)
-    estimate = nightshift(root, "backfill", *RANGE, "--dry-run", **settings)
-    assert "2 list, about" in estimate.stdout
+    estimate = backfill("--dry-run")
+    assert "2 list, about" in estimate.out
     assert [path for path in sandbox.requests if not path.startswith("/_control")] == []
-    exact = nightshift(root, "backfill", *RANGE, "--dry-run", "--list", **settings)
-    calls = json.loads(nightshift(root, "backfill", *RANGE, "--json", **settings).stdout)["calls"]
-    assert f"2 list, {calls['detail']} detail, {calls['stats']} stats" in exact.stdout
-    assert nightshift(root, "backfill", *RANGE, "--list", **settings).returncode == 2
+    exact = backfill("--dry-run", "--list")
+    calls = backfill("--json").summary["calls"]
+    assert f"2 list, {calls['detail']} detail, {calls['stats']} stats" in exact.out
+    assert backfill("--list").status == 2
 
 
-def test_the_roster_by_hand(tmp_path: Path) -> None:
+def test_the_roster_by_hand(warm: WarmProcess, tmp_path: Path) -> None:
     """Add, change, list and remove a user without a vendor."""
     root = tmp_path / "home"
-    assert nightshift(root, "users", "add", "somebody", "--timezone", "Asia/Seoul").stdout == "added.\n"
-    assert nightshift(root, "users", "add", "somebody", "--timezone", "Asia/Tokyo").stdout == "changed.\n"
-    assert "Asia/Tokyo" in nightshift(root, "users", "list").stdout
-    assert nightshift(root, "users", "remove", "somebody").returncode == 0
-    assert "empty" in nightshift(root, "users", "list").stderr
+    assert warm.nightshift(root, "users", "add", "somebody", "--timezone", "Asia/Seoul").out == "added.\n"
+    assert warm.nightshift(root, "users", "add", "somebody", "--timezone", "Asia/Tokyo").out == "changed.\n"
+    assert "Asia/Tokyo" in warm.nightshift(root, "users", "list").out
+    assert warm.nightshift(root, "users", "remove", "somebody").status == 0
+    assert "empty" in warm.nightshift(root, "users", "list").err
 
 
 @pytest.mark.parametrize(
@@ -123,14 +121,14 @@ def test_ctrl_c_is_one_sentence(sandbox: FaultySandbox, tmp_path: Path, argument
     assert (process.returncode, told.splitlines()[-1], "Traceback" in told) == (1, sentence, False)
 
 
-def test_help_and_wrong_usage_keep_their_exit_codes(tmp_path: Path) -> None:
+def test_help_and_wrong_usage_keep_their_exit_codes(warm: WarmProcess, tmp_path: Path) -> None:
     """0 for help; 2, with what is wrong, for an option or a command that there is not; an end of input is told."""
-    helped = nightshift(tmp_path / "home", "vendor", "user", "--help")
-    assert (helped.returncode, "create" in helped.stdout) == (0, True)
+    helped = warm.nightshift(tmp_path / "home", "vendor", "user", "--help")
+    assert (helped.status, "create" in helped.out) == (0, True)
     for wrong in (("sync", "--nonsense"), ("nonsense",), ("vendor", "nonsense")):
-        ended = nightshift(tmp_path / "home", *wrong)
-        assert (ended.returncode, "nonsense" in ended.stderr, "Traceback" in ended.stderr) == (2, True, False)
-    assert "ASLEEP_API_KEY" in said(nightshift(tmp_path / "home", "vendor", "rotate-key"))
+        ended = warm.nightshift(tmp_path / "home", *wrong)
+        assert (ended.status, "nonsense" in ended.err, "Traceback" in ended.err) == (2, True, False)
+    assert "ASLEEP_API_KEY" in warm.nightshift(tmp_path / "home", "vendor", "rotate-key").said
 
 
 def test_examples_of_the_sandbox_page_work_at_any_date() -> None:

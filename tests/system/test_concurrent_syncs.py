@@ -7,11 +7,11 @@ from pathlib import Path
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
 from pipelines.command.truth import differences, expected_sessions
-from tests.system.conftest import NEUTRAL, new_home, session_rows
+from tests.system.conftest import NEUTRAL, WarmProcess, new_home, session_rows
 from tests.system.worlds import KEY, control
 
 
-def test_two_syncs_at_once_do_no_harm(small_world: str, tmp_path: Path) -> None:
+def test_two_syncs_at_once_do_no_harm(warm: WarmProcess, small_world: str, tmp_path: Path) -> None:
     """Both end well and the tables equal the truth, after one more sync for what one left to the other."""
     root = new_home(tmp_path / "home", small_world)
     settings = {
@@ -30,8 +30,7 @@ def test_two_syncs_at_once_do_no_harm(small_world: str, tmp_path: Path) -> None:
     both = [start(), start()]
     outcomes = [(process.communicate(), process.returncode) for process in both]
     assert [code for _, code in outcomes] == [0, 0], outcomes
-    after = start()
-    assert (after.communicate(), after.returncode)[1] == 0
+    assert warm.sync(root, small_world).status == 0
     home = Home(root)
     with home.state.read() as connection:
         assert list_dirty(connection) == {}

@@ -27,24 +27,16 @@ MORE_FAILPOINTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(warm: WarmProcess, small_world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home filled by one run that nobody killed."""
-    root = new_home(tmp_path_factory.mktemp("undisturbed") / "home", small_world)
-    assert warm.sync(root, small_world).status == 0
-    return root
-
-
 @pytest.mark.parametrize(
     "failpoint", [*FAILPOINTS, *(pytest.param(failpoint, marks=pytest.mark.soak) for failpoint in MORE_FAILPOINTS)]
 )
 def test_a_killed_run_started_again_ends_with_the_same_bytes(
-    failpoint: str, warm: WarmProcess, small_world: str, undisturbed: Path, tmp_path: Path
+    failpoint: str, warm: WarmProcess, small_world: str, filled: Path, tmp_path: Path
 ) -> None:
     """Raw, lake and fhir are equal byte by byte, the warehouse row by row, and nothing half written is left."""
     root = new_home(tmp_path / "home", small_world)
     assert warm.sync(root, small_world, failpoint=failpoint).status == -signal.SIGKILL
     again = warm.sync(root, small_world)
     assert again.status == 0, again.err
-    assert published_files(root) == published_files(undisturbed)
-    assert warehouse_rows(root) == warehouse_rows(undisturbed)
+    assert published_files(root) == published_files(filled)
+    assert warehouse_rows(root) == warehouse_rows(filled)

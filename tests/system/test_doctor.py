@@ -17,7 +17,7 @@ from connectors.state.vendor import remember_complete_pull
 from schemas.asleep import ASLEEP
 from tests.pipelines.doctored import EVERYTHING
 from tests.system.conftest import NEUTRAL, WarmProcess, new_home
-from tests.system.test_bad_input import nightshift, said
+from tests.system.test_bad_input import nightshift
 from tests.system.worlds import KEY, sandbox
 
 DROP_FROM_BOUNDING_SET = 24
@@ -49,13 +49,13 @@ def root(synced: Path, tmp_path: Path) -> Path:
     return home
 
 
-def test_after_a_sync_all_is_well_and_then_something_breaks(root: Path, world: str) -> None:
+def test_after_a_sync_all_is_well_and_then_something_breaks(warm: WarmProcess, root: Path, world: str) -> None:
     """Exit code 0 and words, or one JSON object; a broken state is exit code 1, with everything else still told."""
-    settings = {"ASLEEP_BASE_URL": world, "ASLEEP_API_KEY": KEY}
-    well = nightshift(root, "doctor", **settings)
+    now = datetime.now(UTC)
+    well = nightshift(root, "doctor", ASLEEP_BASE_URL=world, ASLEEP_API_KEY=KEY)
     assert (well.returncode, well.stderr) == (0, "All is well.\n"), well.stdout
     assert {line[:2] for line in well.stdout.splitlines()} == {"ok"}
-    printed = json.loads(nightshift(root, "doctor", "--json", **settings).stdout)
+    printed = json.loads(warm.nightshift(root, "doctor", "--json", base_url=world, now=now).out)
     assert printed["well"] is True
     assert {finding["what"] for finding in printed["findings"]} == EVERYTHING
     assert all(list(finding) == ["what", "fine", "words", "do"] for finding in printed["findings"])
@@ -63,20 +63,20 @@ def test_after_a_sync_all_is_well_and_then_something_breaks(root: Path, world: s
     (root / "state.db").write_bytes(b"no database" * 1000)
     for file in root.glob("state.db-*"):
         file.unlink()
-    broken = nightshift(root, "doctor", "--json", **settings)
-    assert (broken.returncode, broken.stderr) == (1, "")
-    found = {finding["what"]: finding["fine"] for finding in json.loads(broken.stdout)["findings"]}
+    broken = warm.nightshift(root, "doctor", "--json", base_url=world, now=now)
+    assert (broken.status, broken.err) == (1, "")
+    found = {finding["what"]: finding["fine"] for finding in json.loads(broken.out)["findings"]}
     assert {what for what, fine in found.items() if fine is False} == {"state"}
     assert found["vendor"] is True
 
 
-def test_a_home_that_is_not_there_and_no_key(tmp_path: Path) -> None:
+def test_a_home_that_is_not_there_and_no_key(warm: WarmProcess, tmp_path: Path) -> None:
     """Nobody answers either: four complaints, what to do about each, and nothing is made."""
-    ill = nightshift(tmp_path / "home", "doctor", ASLEEP_BASE_URL="http://127.0.0.1:9")
-    assert (ill.returncode, "Traceback" in ill.stdout + ill.stderr) == (1, False)
-    wrong = {line[4:].split("  ")[0] for line in ill.stdout.splitlines() if line.startswith("!!")}
+    ill = warm.nightshift(tmp_path / "home", "doctor")
+    assert (ill.status, "Traceback" in ill.out + ill.err) == (1, False)
+    wrong = {line[4:].split("  ")[0] for line in ill.out.splitlines() if line.startswith("!!")}
     assert wrong == {"home", "roster", "schedule", "key", "vendor"}
-    assert "ASLEEP_API_KEY is not set" in ill.stdout
+    assert "ASLEEP_API_KEY is not set" in ill.out
     assert not (tmp_path / "home").exists()
 
 
@@ -109,19 +109,19 @@ def obey_permissions() -> None:
         assert ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, DAC_OVERRIDE) == 0
 
 
-def test_settings_that_are_wrong(tmp_path: Path) -> None:
+def test_settings_that_are_wrong(warm: WarmProcess, tmp_path: Path) -> None:
     """Nothing can be looked at then: every wrong setting in one sentence, exit code 2, as everywhere."""
-    wrong = nightshift(tmp_path / "home", "doctor", NIGHTSHIFT_SCHEDULE="nightly", ASLEEP_CONCURRENCY="0")
-    assert wrong.returncode == 2
-    assert "ASLEEP_CONCURRENCY" in said(wrong)
-    assert "NIGHTSHIFT_SCHEDULE" in said(wrong)
+    wrong = warm.nightshift(tmp_path / "home", "doctor", NIGHTSHIFT_SCHEDULE="nightly", ASLEEP_CONCURRENCY="0")
+    assert wrong.status == 2
+    assert "ASLEEP_CONCURRENCY" in wrong.said
+    assert "NIGHTSHIFT_SCHEDULE" in wrong.said
 
 
-def test_a_sync_that_is_long_ago(root: Path, world: str) -> None:
+def test_a_sync_that_is_long_ago(warm: WarmProcess, root: Path, world: str) -> None:
     """Pulled days ago and never again: overdue, and nobody is there who would do it."""
     home = Home(root)
     remember_complete_pull(home.state, ASLEEP, datetime.now(UTC) - timedelta(days=3))
     home.state.close()
-    late = nightshift(root, "doctor", ASLEEP_BASE_URL=world, ASLEEP_API_KEY=KEY)
-    wrong = {line[4:].split("  ")[0] for line in late.stdout.splitlines() if line.startswith("!!")}
-    assert (late.returncode, wrong) == (1, {"schedule", "daemon"})
+    late = warm.nightshift(root, "doctor", base_url=world, now=datetime.now(UTC))
+    wrong = {line[4:].split("  ")[0] for line in late.out.splitlines() if line.startswith("!!")}
+    assert (late.status, wrong) == (1, {"schedule", "daemon"})

@@ -9,15 +9,14 @@ from typing import Any
 from connectors.asleep.sandbox import World
 from tests.system.conftest import WarmProcess, new_home, session_rows
 from tests.system.faults import faulty_sandbox
-from tests.system.test_bad_input import nightshift
 from tests.system.worlds import KEY, NOW
 
 
-def asked(root: Path, query: str) -> list[list[str]]:
+def asked(warm: WarmProcess, root: Path, query: str) -> list[list[str]]:
     """The rows that ``nightshift sql`` prints."""
-    ended = nightshift(root, "sql", "--csv", query)
-    assert ended.returncode == 0, ended.stderr
-    return list(csv.reader(ended.stdout.splitlines()))[1:]
+    ended = warm.nightshift(root, "sql", "--csv", query)
+    assert ended.status == 0, ended.err
+    return list(csv.reader(ended.out.splitlines()))[1:]
 
 
 def test_a_deletion_is_told_and_the_past_can_still_be_asked_for(warm: WarmProcess, tmp_path: Path) -> None:
@@ -27,23 +26,24 @@ def test_a_deletion_is_told_and_the_past_can_still_be_asked_for(warm: WarmProces
         assert warm.sync(root, sandbox.base_url).status == 0
         before = session_rows(root)
         user_id, doomed = before[0]["user_id"], before[0]["session_id"]
-        settings = {"ASLEEP_BASE_URL": sandbox.base_url, "ASLEEP_API_KEY": KEY}
-        ended = nightshift(root, "vendor", "session", "delete", doomed, "--user", user_id, "--yes", **settings)
-        assert ended.returncode == 0, ended.stderr
+        words = ("vendor", "session", "delete", doomed, "--user", user_id, "--yes")
+        ended = warm.nightshift(root, *words, base_url=sandbox.base_url)
+        assert ended.status == 0, ended.err
         later = NOW + timedelta(days=1)
         assert warm.sync(root, sandbox.base_url, now=later).summary["sessions"]["deleted"] == 1
 
     present = {row["session_id"] for row in session_rows(root)}
     assert present == {row["session_id"] for row in before} - {doomed}
-    told = nightshift(root, "history", doomed, "--user", user_id, "--json")
-    assert told.returncode == 0, told.stderr
-    versions: list[dict[str, Any]] = json.loads(told.stdout)["sessions"][0]["versions"]
+    told = warm.nightshift(root, "history", doomed, "--user", user_id, "--json", now=later)
+    assert told.status == 0, told.err
+    versions: list[dict[str, Any]] = json.loads(told.out)["sessions"][0]["versions"]
     assert [(version["revision"], version["reason"]) for version in versions] == [(1, "first_seen"), (2, "deleted")]
     assert versions[0]["total_sleep_time_s"] == before[0]["total_sleep_time_s"]
     assert versions[1]["valid_from"] == versions[0]["valid_to"] == later.isoformat()
 
     ids = "select session_id from sleep_sessions_as_of('{}') order by all"
-    then, now = ({row for (row,) in asked(root, ids.format(moment))} for moment in (NOW + timedelta(hours=1), later))
+    moments = (NOW + timedelta(hours=1), later)
+    then, now = ({row for (row,) in asked(warm, root, ids.format(moment))} for moment in moments)
     assert then == {row["session_id"] for row in before}
     assert now == present
-    assert asked(root, "select count(*) from session_history") == [[str(len(before) + 1)]]
+    assert asked(warm, root, "select count(*) from session_history") == [[str(len(before) + 1)]]

@@ -70,34 +70,27 @@ def test_a_new_night_costs_one_detail_and_one_stats_call_and_writes_one_session_
 
 @pytest.mark.parametrize("lost", [("lake", "fhir", "warehouse.duckdb"), ("warehouse.duckdb",)])
 def test_what_is_built_twice_is_byte_identical(
-    lost: tuple[str, ...], warm: WarmProcess, small_world: str, tmp_path: Path
+    lost: tuple[str, ...], warm: WarmProcess, small_world: str, root: Path, filled: Path
 ) -> None:
     """After a loss the next sync makes it again from raw: the same bytes, and no session is asked for."""
-    root = new_home(tmp_path / "home", small_world)
-    assert warm.sync(root, small_world).status == 0
-    files, rows = published_files(root), warehouse_rows(root)
     for name in lost:
         shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
     again = warm.sync(root, small_world)
     assert (again.status, again.summary["calls"]["detail"]) == (0, 0)
-    assert published_files(root) == files
-    assert warehouse_rows(root) == rows
+    assert published_files(root) == published_files(filled)
+    assert warehouse_rows(root) == warehouse_rows(filled)
 
 
-def test_fhir_files_hold_pseudonyms_only_and_one_observation_a_session(
-    warm: WarmProcess, small_world: str, tmp_path: Path
-) -> None:
+def test_fhir_files_hold_pseudonyms_only_and_one_observation_a_session(small_world: str, filled: Path) -> None:
     """Every line is valid R4, no id of the vendor is in any, and every session has its Observation."""
-    root = new_home(tmp_path / "home", small_world)
-    assert warm.sync(root, small_world).status == 0
-    lines = [json.loads(line) for path in (root / "fhir").rglob("*.ndjson") for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for path in (filled / "fhir").rglob("*.ndjson") for line in path.read_text().splitlines()]
     types = [line["resourceType"] for line in lines]
     for line in lines:
         getattr(import_module(f"fhir.resources.R4B.{line['resourceType'].lower()}"), line["resourceType"])(**line)
     sessions = [line for line in lines if line["id"].startswith("s")]
-    assert len(sessions) == len(session_rows(root))
+    assert len(sessions) == len(session_rows(filled))
     assert (types.count("Patient"), types.count("Device")) == (3, 1)
-    text = "".join(path.read_text() for path in (root / "fhir").rglob("*.ndjson"))
+    text = "".join(path.read_text() for path in (filled / "fhir").rglob("*.ndjson"))
     truth = control(small_world, "truth")
     ids = [user["user_id"] for user in truth["users"]] + [s["id"] for user in truth["users"] for s in user["sessions"]]
     assert [id for id in ids if id in text] == []

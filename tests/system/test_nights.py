@@ -20,7 +20,6 @@ from connectors.state.roster import RosterUser, list_users, put_users
 from schemas.asleep import ASLEEP
 from tests.system.conftest import Outcome, WarmProcess
 from tests.system.faults import FaultySandbox, faulty_sandbox
-from tests.system.test_bad_input import nightshift, said
 from tests.system.worlds import KEY
 
 NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
@@ -125,12 +124,12 @@ def verdicts(root: Path, people: People, night: date) -> dict[str, str]:
     return {kinds[user_id]: verdict for user_id, verdict in rows}
 
 
-def calendar_of(root: Path, people: People, kind: str) -> list[str]:
+def calendar_of(warm: WarmProcess, root: Path, people: People, kind: str) -> list[str]:
     """What the command says about a user's nights, below the calendar."""
-    shown = nightshift(root, "nights", people.ids[kind], "--from", str(BEFORE), "--to", str(AFTER))
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith("November 2026\nMo  Tu  We  Th  Fr  Sa  Su\n")
-    return [line for line in shown.stdout.splitlines() if line.startswith("2026-")]
+    shown = warm.nightshift(root, "nights", people.ids[kind], "--from", str(BEFORE), "--to", str(AFTER), now=TOMORROW)
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.startswith("November 2026\nMo  Tu  We  Th  Fr  Sa  Su\n")
+    return [line for line in shown.out.splitlines() if line.startswith("2026-")]
 
 
 def test_every_kind_of_night_has_its_verdict_and_heals(warm: WarmProcess, people: People, tmp_path: Path) -> None:
@@ -151,14 +150,15 @@ def test_every_kind_of_night_has_its_verdict_and_heals(warm: WarmProcess, people
     }
     assert set(verdicts(root, people, BEFORE)) == set(people.ids)
     assert verdicts(root, people, AFTER) == {}
-    assert calendar_of(root, people, "slept") == [f"2026-11-01 {NOTHING}"]
-    assert calendar_of(root, people, "skipped") == [f"2026-11-01 {NOTHING}", f"2026-11-02 {NOTHING}"]
-    assert calendar_of(root, people, "failing")[1] == (
+    assert calendar_of(warm, root, people, "slept") == [f"2026-11-01 {NOTHING}"]
+    assert calendar_of(warm, root, people, "skipped") == [f"2026-11-01 {NOTHING}", f"2026-11-02 {NOTHING}"]
+    assert calendar_of(warm, root, people, "failing")[1] == (
         "2026-11-02 provider error: the vendor failed for this user (server_failed), "
         "asked again with nightshift sync --unfinished"
     )
-    assert "nightshift quarantine list" in calendar_of(root, people, "refused")[1]
-    assert calendar_of(root, people, "unknown")[1].startswith("2026-11-02 user gone: the vendor knows the user no more")
+    assert "nightshift quarantine list" in calendar_of(warm, root, people, "refused")[1]
+    unknown = calendar_of(warm, root, people, "unknown")[1]
+    assert unknown.startswith("2026-11-02 user gone: the vendor knows the user no more")
 
     people.calm()
     closed = people.user("closed")
@@ -178,13 +178,13 @@ def test_every_kind_of_night_has_its_verdict_and_heals(warm: WarmProcess, people
         "unknown": "user_gone",
     }
     assert set(verdicts(root, people, AFTER)) == set(people.ids)
-    check_cohort(root, people)
+    check_cohort(warm, root, people)
 
 
-def check_cohort(root: Path, people: People) -> None:
+def check_cohort(warm: WarmProcess, root: Path, people: People) -> None:
     """The cohort's calendar counts the same nights, in words and as JSON, and names nobody."""
     days = ("--from", str(BEFORE), "--to", str(AFTER))
-    told: dict[str, Any] = json.loads(nightshift(root, "nights", *days, "--json").stdout)
+    told: dict[str, Any] = json.loads(warm.nightshift(root, "nights", *days, "--json", now=TOMORROW).out)
     assert (told["from"], told["to"]) == (str(BEFORE), str(AFTER))
     by_night = {night["night_of"]: night for night in told["nights"]}
     assert list(by_night) == [str(BEFORE), str(NIGHT), str(AFTER)]
@@ -195,23 +195,23 @@ def check_cohort(root: Path, people: People) -> None:
         "completeness": 1.0,
         "verdicts": counts | {"no_recording": 1},
     }
-    table = nightshift(root, "nights", *days)
-    assert (table.returncode, "never slept" in table.stdout, "100 %" in table.stdout) == (0, True, True)
-    assert not [user_id for user_id in people.ids.values() if user_id in table.stdout + json.dumps(told)]
+    table = warm.nightshift(root, "nights", *days, now=TOMORROW)
+    assert (table.status, "never slept" in table.out, "100 %" in table.out) == (0, True, True)
+    assert not [user_id for user_id in people.ids.values() if user_id in table.out + json.dumps(told)]
 
 
 def test_a_users_nights_as_json_and_by_stdin(warm: WarmProcess, people: People, tmp_path: Path) -> None:
     """One object with a row a night; somebody who is not followed is a mistake told in a sentence."""
     root = follow(tmp_path / "home", people)
-    empty = nightshift(root, "nights", people.ids["slept"])
-    assert (empty.returncode, empty.stdout, said(empty)) == (
+    empty = warm.nightshift(root, "nights", people.ids["slept"], now=TOMORROW)
+    assert (empty.status, empty.out, empty.said) == (
         0,
         "",
         "No night of this range is accounted for yet: nightshift sync",
     )
     sync(warm, root, people, NOW)
     days = ("--from", str(BEFORE), "--to", str(AFTER))
-    told = json.loads(nightshift(root, "nights", people.ids["slept"], *days, "--json").stdout)
+    told = json.loads(warm.nightshift(root, "nights", people.ids["slept"], *days, "--json", now=TOMORROW).out)
     (session,) = people.user("slept").sessions
     assert [night["verdict"] for night in told["nights"]] == ["no_recording", "complete"]
     assert told["nights"][1] == {
@@ -226,9 +226,9 @@ def test_a_users_nights_as_json_and_by_stdin(warm: WarmProcess, people: People, 
         "first_seen_at": NOW.isoformat(),
         "checked_at": NOW.isoformat(),
     }
-    wrong = nightshift(root, "nights", "somebody")
-    assert (wrong.returncode, "not on the roster" in said(wrong)) == (2, True)
-    assert nightshift(root, "nights", "--from", "2026-11-03", "--to", "2026-11-01").returncode == 2
+    wrong = warm.nightshift(root, "nights", "somebody", now=TOMORROW)
+    assert (wrong.status, "not on the roster" in wrong.said) == (2, True)
+    assert warm.nightshift(root, "nights", "--from", "2026-11-03", "--to", "2026-11-01", now=TOMORROW).status == 2
 
 
 def test_a_second_night_without_news_touches_no_row_that_was_there(

@@ -27,15 +27,13 @@ def state_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_home_with_its_state_in_postgresql(
-    warm: WarmProcess, small_world: str, state_url: str, tmp_path: Path
+    warm: WarmProcess, small_world: str, filled: Path, state_url: str, tmp_path: Path
 ) -> None:
     """Raw, lake and fhir equal those of a home with SQLite; nothing is asked twice; no state.db is made."""
-    plain = new_home(tmp_path / "plain", small_world)
-    assert warm.sync(plain, small_world).status == 0
     root = new_home(tmp_path / "home", small_world, state_url=state_url)
     first = warm.sync(root, small_world, NIGHTSHIFT_STATE_URL=state_url)
     assert first.status == 0, first.err
-    assert published_files(root) == published_files(plain)
+    assert published_files(root) == published_files(filled)
     second = warm.sync(root, small_world, NIGHTSHIFT_STATE_URL=state_url).summary
     assert second["calls"] == {"list": 3, "detail": 0, "stats": 0, "user": 0, "retries": 0}
     assert not (root / "state.db").exists()

@@ -4,37 +4,14 @@ import json
 import random
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
-from tests.system.conftest import WarmProcess, new_home, published_files, session_rows, touched_files, warehouse_rows
-from tests.system.warm_words import WarmWords, warm_words
+from tests.system.conftest import WarmProcess, published_files, session_rows, touched_files, warehouse_rows
 from tests.system.worlds import control
-
-
-@pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWords]:
-    """The warm process for commands."""
-    with warm_words(tmp_path_factory.mktemp("words")) as words:
-        yield words
-
-
-@pytest.fixture(scope="module")
-def filled(warm: WarmProcess, small_world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home filled by one sync; tests must not change it."""
-    root = new_home(tmp_path_factory.mktemp("filled") / "home", small_world)
-    assert warm.sync(root, small_world).status == 0
-    return root
-
-
-@pytest.fixture
-def root(filled: Path, tmp_path: Path) -> Path:
-    """A copy of the filled home."""
-    return shutil.copytree(filled, tmp_path / "home")
 
 
 def lose_everything(root: Path) -> None:
@@ -69,10 +46,10 @@ def dirty(root: Path) -> dict[str, dict[str, str]]:
         home.state.close()
 
 
-def test_nothing_is_touched_where_nothing_is_wrong(words: WarmWords, root: Path) -> None:
+def test_nothing_is_touched_where_nothing_is_wrong(warm: WarmProcess, root: Path) -> None:
     """Neither raw nor lake nor fhir; it says in words what it does, and that nothing was different."""
     before = {name: mark for name, mark in touched_files(root).items() if not name.endswith(".duckdb")}
-    done = words.nightshift(root, "rebuild")
+    done = warm.nightshift(root, "rebuild")
     assert done.status == 0, done.err
     after = touched_files(root)
     assert {name: after[name] for name in before} == before
@@ -81,10 +58,10 @@ def test_nothing_is_touched_where_nothing_is_wrong(words: WarmWords, root: Path)
     assert "built sleep: 2026-10-" in done.err
 
 
-def test_what_was_lost_is_made_again_without_a_vendor(words: WarmWords, root: Path, filled: Path) -> None:
+def test_what_was_lost_is_made_again_without_a_vendor(warm: WarmProcess, root: Path, filled: Path) -> None:
     """No key, nobody at the vendor's address: every byte and row is as it was, months and users included."""
     lose_everything(root)
-    done = words.nightshift(root, "rebuild", "--json")
+    done = warm.nightshift(root, "rebuild", "--json")
     assert done.status == 0, done.err
     assert_equal(root, filled)
     summary = json.loads(done.out)
@@ -92,7 +69,7 @@ def test_what_was_lost_is_made_again_without_a_vendor(words: WarmWords, root: Pa
     assert (summary["dates_without_raw"], summary["damaged"], summary["quarantined"]) == (0, [], 0)
 
 
-def test_what_was_damaged_or_should_not_be_there_is_as_it_was(words: WarmWords, root: Path, filled: Path) -> None:
+def test_what_was_damaged_or_should_not_be_there_is_as_it_was(warm: WarmProcess, root: Path, filled: Path) -> None:
     """Flipped, cut and emptied files of every layer, a warehouse that cannot be read, dates that raw does not have."""
     paths = [path for layer in ("lake", "fhir") for path in sorted((root / layer).rglob("*.*")) if path.is_file()]
     for seed, path in enumerate(paths):
@@ -106,7 +83,7 @@ def test_what_was_damaged_or_should_not_be_there_is_as_it_was(words: WarmWords, 
     for folder in (*root.glob("lake/sleep_*/date=2026-10-24"), *root.glob("fhir/*/date=2026-10-24")):
         shutil.copytree(folder, folder.with_name("date=2026-01-05"))
     flip(root / "warehouse.duckdb", 1)
-    done = words.nightshift(root, "rebuild")
+    done = warm.nightshift(root, "rebuild")
     assert done.status == 0, done.err
     assert "1 date(s) of which raw has nothing any more were removed" in done.out
     assert "warehouse.duckdb.damaged" in done.err
@@ -114,53 +91,53 @@ def test_what_was_damaged_or_should_not_be_there_is_as_it_was(words: WarmWords, 
     assert_equal(root, filled)
 
 
-def test_a_range_leaves_other_dates_alone(words: WarmWords, root: Path, filled: Path) -> None:
+def test_a_range_leaves_other_dates_alone(warm: WarmProcess, root: Path, filled: Path) -> None:
     """Only the dates given are built, with their month; a later rebuild of all sees to the rest."""
     first, second = sorted(root.glob("lake/sleep_hypnograms/date=*/*"))[:2]
     wanted, other = first.read_bytes(), second.read_bytes()
     first.write_bytes(other)
     second.write_bytes(wanted)
     day = first.parent.name.removeprefix("date=")
-    done = words.nightshift(root, "rebuild", "--from", day, "--to", day, "--json")
+    done = warm.nightshift(root, "rebuild", "--from", day, "--to", day, "--json")
     assert done.status == 0, done.err
     assert json.loads(done.out)["dates"] == 1
     assert (first.read_bytes(), second.read_bytes()) == (wanted, wanted)
-    assert words.nightshift(root, "rebuild").status == 0
+    assert warm.nightshift(root, "rebuild").status == 0
     assert_equal(root, filled)
 
 
 def test_a_file_beside_the_range_that_cannot_be_read_is_built_with_it(
-    words: WarmWords, root: Path, filled: Path
+    warm: WarmProcess, root: Path, filled: Path
 ) -> None:
     """The month of the range is compared with all its dates, so each of them must be readable."""
     first, *_, last = sorted(root.glob("lake/sleep_sessions/date=*/*"))
     last.write_bytes(b"no Parquet")
     day = first.parent.name.removeprefix("date=")
-    done = words.nightshift(root, "rebuild", "--from", day, "--to", day, "--json")
+    done = warm.nightshift(root, "rebuild", "--from", day, "--to", day, "--json")
     assert done.status == 0, done.err
     assert json.loads(done.out)["dates"] == 2
     assert_equal(root, filled)
 
 
 @pytest.mark.parametrize("failpoint", ["lake.replaced:3", "build.built:14", "warehouse.loaded"])
-def test_killed_and_started_again_it_finishes(failpoint: str, words: WarmWords, root: Path, filled: Path) -> None:
+def test_killed_and_started_again_it_finishes(failpoint: str, warm: WarmProcess, root: Path, filled: Path) -> None:
     """As if it had not been killed."""
     lose_everything(root)
-    assert words.nightshift(root, "rebuild", failpoint=failpoint).status == -signal.SIGKILL
-    again = words.nightshift(root, "rebuild")
+    assert warm.nightshift(root, "rebuild", failpoint=failpoint).status == -signal.SIGKILL
+    again = warm.nightshift(root, "rebuild")
     assert again.status == 0, again.err
     assert_equal(root, filled)
 
 
 def test_a_damaged_raw_file_is_named_and_everything_else_is_built(
-    words: WarmWords, small_world: str, root: Path, filled: Path
+    warm: WarmProcess, small_world: str, root: Path, filled: Path
 ) -> None:
     """Date, kind and file, and nobody; its date stays dirty, all others have every layer; restored, it is built."""
     path = sorted((root / "raw/asleep/session").rglob("*.parquet"))[1]
     sound, day = path.read_bytes(), path.parent.name
     flip(path, 5)
     lose_everything(root)
-    done = words.nightshift(root, "rebuild", "--json")
+    done = warm.nightshift(root, "rebuild", "--json")
     assert done.status == 1
     assert json.loads(done.out)["damaged"] == [
         {"document": "session", "date": day.removeprefix("date="), "file": path.name}
@@ -177,7 +154,7 @@ def test_a_damaged_raw_file_is_named_and_everything_else_is_built(
     others = [row for row in session_rows(filled) if f"date={row['start_time']:%Y-%m-%d}" != day]
     assert sorted(row["session_id"] for row in session_rows(root)) == sorted(row["session_id"] for row in others)
     path.write_bytes(sound)
-    assert words.nightshift(root, "rebuild").status == 0
+    assert warm.nightshift(root, "rebuild").status == 0
     assert_equal(root, filled)
 
 
@@ -189,9 +166,9 @@ def test_a_damaged_raw_file_is_named_and_everything_else_is_built(
         (["--from", "2019-01-01"], "2020-01-01"),
     ],
 )
-def test_wrong_dates_are_wrong_usage(arguments: list[str], sentence: str, words: WarmWords, root: Path) -> None:
+def test_wrong_dates_are_wrong_usage(arguments: list[str], sentence: str, warm: WarmProcess, root: Path) -> None:
     """One sentence and exit code 2, before anything is marked."""
-    done = words.nightshift(root, "rebuild", *arguments)
+    done = warm.nightshift(root, "rebuild", *arguments)
     assert done.status == 2
     assert sentence in done.err
     assert dirty(root) == {}

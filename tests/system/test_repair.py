@@ -2,37 +2,13 @@
 
 import json
 import random
-import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.system.conftest import WarmProcess, new_home, published_files, session_rows, warehouse_rows
-from tests.system.warm_words import WarmWords, warm_words
 from tests.system.worlds import control, sandbox
-
-
-@pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWords]:
-    """The warm process for commands."""
-    with warm_words(tmp_path_factory.mktemp("words")) as words:
-        yield words
-
-
-@pytest.fixture(scope="module")
-def filled(warm: WarmProcess, small_world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home filled by one sync; tests must not change it."""
-    root = new_home(tmp_path_factory.mktemp("filled") / "home", small_world)
-    assert warm.sync(root, small_world).status == 0
-    return root
-
-
-@pytest.fixture
-def root(filled: Path, tmp_path: Path) -> Path:
-    """A copy of the filled home."""
-    return shutil.copytree(filled, tmp_path / "home")
 
 
 def damage(root: Path, seed: int, kind: str = "*") -> Path:
@@ -56,11 +32,11 @@ def details(base_url: str) -> int:
 
 
 @pytest.mark.parametrize("seed", [3, 8])
-def test_any_flipped_bit_is_repaired(seed: int, words: WarmWords, small_world: str, root: Path, filled: Path) -> None:
+def test_any_flipped_bit_is_repaired(seed: int, warm: WarmProcess, small_world: str, root: Path, filled: Path) -> None:
     """The repair names the file, keeps it, and builds its date again to the same bytes; after that all is sound."""
     path = damage(root, seed)
     evidence = path.read_bytes()
-    done = words.nightshift(root, "repair", "--json", base_url=small_world)
+    done = warm.nightshift(root, "repair", "--json", base_url=small_world)
     assert done.status == 0, done.err
     summary = json.loads(done.out)
     assert [row["file"] for row in summary["damaged"]] == [path.name]
@@ -68,22 +44,22 @@ def test_any_flipped_bit_is_repaired(seed: int, words: WarmWords, small_world: s
     assert path.with_name(f"{path.name}.damaged").read_bytes() == evidence
     assert layers(root) == layers(filled)
     assert warehouse_rows(root) == warehouse_rows(filled)
-    nothing = words.nightshift(root, "repair")  # there is no vendor for this one
+    nothing = warm.nightshift(root, "repair")  # there is no vendor for this one
     assert (nothing.status, nothing.out) == (0, "No raw file is damaged.\n")
 
 
 @pytest.mark.parametrize("failpoint", ["raw.appended", "damage.set_aside"])
 def test_a_killed_repair_run_again_asks_for_nothing_twice(
-    failpoint: str, words: WarmWords, small_world: str, root: Path, filled: Path
+    failpoint: str, warm: WarmProcess, small_world: str, root: Path, filled: Path
 ) -> None:
     """What it had made durable is there; the tables end as they were."""
     held = len(list(session_rows(filled)))
     path = damage(root, 7, "session")
     before = details(small_world)
-    assert words.nightshift(root, "repair", base_url=small_world, failpoint=failpoint).status == -signal.SIGKILL
+    assert warm.nightshift(root, "repair", base_url=small_world, failpoint=failpoint).status == -signal.SIGKILL
     asked = details(small_world) - before
     assert 0 < asked < held
-    again = words.nightshift(root, "repair", base_url=small_world)
+    again = warm.nightshift(root, "repair", base_url=small_world)
     assert again.status == 0, again.err
     assert details(small_world) - before == asked
     assert path.with_name(f"{path.name}.damaged").exists()
@@ -91,7 +67,7 @@ def test_a_killed_repair_run_again_asks_for_nothing_twice(
     assert layers(root) == layers(filled)
 
 
-def test_what_is_lost_is_told_and_given_up_only_when_told(warm: WarmProcess, words: WarmWords, tmp_path: Path) -> None:
+def test_what_is_lost_is_told_and_given_up_only_when_told(warm: WarmProcess, tmp_path: Path) -> None:
     """Exit code 3 and a count, nobody's id, the tables as they were; with --accept-deletions the row is deleted."""
     with sandbox(users=2, nights=2) as base_url:
         root = new_home(tmp_path / "home", base_url)
@@ -103,24 +79,24 @@ def test_what_is_lost_is_told_and_given_up_only_when_told(warm: WarmProcess, wor
         path.write_bytes(path.read_bytes()[:-1])
         control(base_url, "delete", {"user": gone["user_id"], "session": gone["session_id"]})
 
-        told = words.nightshift(root, "repair", base_url=base_url)
+        told = warm.nightshift(root, "repair", base_url=base_url)
         assert told.status == 3
         assert "1 document(s) are lost" in told.out
         assert not any(gone[name] in told.out + told.err for name in ("user_id", "session_id"))
         assert path.exists()
         assert layers(root) == before
 
-        given_up = words.nightshift(root, "repair", "--accept-deletions", base_url=base_url)
+        given_up = warm.nightshift(root, "repair", "--accept-deletions", base_url=base_url)
         assert given_up.status == 0, given_up.err
         assert {row["session_id"] for row in session_rows(root)} == {row["session_id"] for row in rows[1:]}
         after = warm.sync(root, base_url)
         assert (after.status, after.summary["sessions"]["deleted"]) == (0, 0)
 
 
-def test_a_repair_needs_a_key_only_if_there_is_something_to_repair(words: WarmWords, root: Path) -> None:
+def test_a_repair_needs_a_key_only_if_there_is_something_to_repair(warm: WarmProcess, root: Path) -> None:
     """Without one it names the file and says what is missing; nothing is moved."""
     path = damage(root, 9)
-    done = words.nightshift(root, "repair")
+    done = warm.nightshift(root, "repair")
     assert done.status == 2
     assert path.name in done.err
     assert "ASLEEP_API_KEY" in done.err

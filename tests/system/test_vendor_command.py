@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,23 +29,50 @@ from schemas.asleep import ASLEEP
 from tests.system.conftest import NEUTRAL, WarmProcess, new_home, session_rows
 from tests.system.faults import FaultySandbox, answer, faulty_sandbox
 from tests.system.held import HeldAnswer
-from tests.system.test_bad_input import nightshift, said
+from tests.system.test_bad_input import said
 from tests.system.worlds import KEY, NOW, control, eventually, hear_ctrl_c
 
 ID = re.compile(r"G-\d{14}-[A-Za-z]{20}")
 
 
-@pytest.fixture
-def sandbox() -> Iterator[FaultySandbox]:
-    """A small world of this test alone."""
-    with faulty_sandbox(World(users=2, nights=3, api_key=KEY, now=NOW)) as sandbox:
+def world() -> World:
+    """The same small world every time."""
+    return World(users=2, nights=3, api_key=KEY, now=NOW)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[FaultySandbox]:
+    """Where the worlds of the tests are served, one after the other."""
+    with faulty_sandbox(world()) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def sandbox(served: FaultySandbox) -> FaultySandbox:
+    """A small world of this test alone."""
+    served.begin_again(world())
+    return served
 
 
 @pytest.fixture
 def root(sandbox: FaultySandbox, tmp_path: Path) -> Path:
     """A home whose roster is everybody in the world; nothing is pulled yet."""
     return new_home(tmp_path / "home", sandbox.base_url, org="clinic")
+
+
+@pytest.fixture(scope="module")
+def filled(warm: WarmProcess, served: FaultySandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home into which the world was pulled; tests must not change it."""
+    served.begin_again(world())
+    root = new_home(tmp_path_factory.mktemp("filled") / "home", served.base_url, org="clinic")
+    assert warm.sync(root, served.base_url).status == 0
+    return root
+
+
+@pytest.fixture
+def synced(filled: Path, sandbox: FaultySandbox, tmp_path: Path) -> Path:
+    """A copy of the home into which the world was pulled."""
+    return shutil.copytree(filled, tmp_path / "synced")
 
 
 @dataclass(frozen=True)
@@ -105,13 +133,6 @@ def complete(user: dict[str, Any]) -> list[str]:
     return [session["id"] for session in user["sessions"] if session["state"] == "COMPLETE"]
 
 
-def lake_users(root: Path) -> list[dict[str, Any]]:
-    """The rows of the lake's table of users."""
-    (file,) = (root / "lake" / "users").rglob("*.parquet")
-    rows: list[dict[str, Any]] = pq.ParquetFile(file).read().to_pylist()
-    return rows
-
-
 def lake_sessions(root: Path) -> set[str]:
     """The session ids in the lake's tables, which must agree."""
     found = [
@@ -158,67 +179,63 @@ def test_a_user_from_creation_to_deletion(sandbox: FaultySandbox, root: Path) ->
     assert rostered(root)[user_id] == ended
 
 
-def test_a_change_reaches_the_table_with_the_next_sync(warm: WarmProcess, sandbox: FaultySandbox, root: Path) -> None:
+def test_a_change_reaches_the_table_with_the_next_sync(warm: WarmProcess, sandbox: FaultySandbox, synced: Path) -> None:
     """Although the users' documents are fetched once a week only; of nobody else one is fetched."""
-    assert warm.sync(root, sandbox.base_url).status == 0
     user_id = somebody(sandbox)["user_id"]
-    assert vendor(sandbox, root, "user", "update", user_id, "--height-cm", "150.5", "--yes").returncode == 0
-    outcome = warm.sync(root, sandbox.base_url)
+    assert vendor(sandbox, synced, "user", "update", user_id, "--height-cm", "150.5", "--yes").returncode == 0
+    outcome = warm.sync(synced, sandbox.base_url)
     assert (outcome.status, outcome.summary["calls"]["user"]) == (0, 1), outcome.err
-    (row,) = (row for row in lake_users(root) if row["user_id"] == user_id)
+    (file,) = (synced / "lake" / "users").rglob("*.parquet")
+    (row,) = (row for row in pq.ParquetFile(file).read().to_pylist() if row["user_id"] == user_id)
     assert row["height_cm"] == 150.5
 
 
 def test_deleting_a_user_leaves_past_rows_and_the_next_sync_green(
-    warm: WarmProcess, sandbox: FaultySandbox, root: Path
+    warm: WarmProcess, sandbox: FaultySandbox, synced: Path
 ) -> None:
     """Rows keep organisation and zone, the words say how many sessions, and no later pull fails for the user."""
-    assert warm.sync(root, sandbox.base_url).status == 0
-    before = session_rows(root)
+    before = session_rows(synced)
     user = somebody(sandbox)
     known = len(user["sessions"])
-    told = vendor(sandbox, root, "user", "delete", user["user_id"], "--yes").stderr
+    told = vendor(sandbox, synced, "user", "delete", user["user_id"], "--yes").stderr
     assert f"This home knows {known} session(s) of the user" in told
-    after = warm.sync(root, sandbox.base_url)
+    after = warm.sync(synced, sandbox.base_url)
     assert (after.status, after.summary["failed_users"], after.summary["sessions"]["deleted"]) == (0, 0, 0), after.err
-    assert session_rows(root) == before
+    assert session_rows(synced) == before
     assert {row["org_id"] for row in before} == {"clinic"}
 
 
 def test_a_deleted_session_leaves_lake_and_warehouse_with_the_next_sync(
-    warm: WarmProcess, sandbox: FaultySandbox, root: Path
+    warm: WarmProcess, sandbox: FaultySandbox, synced: Path
 ) -> None:
     """Also when its date is beyond the look-back; all others stay, and a later sync changes nothing more."""
-    assert warm.sync(root, sandbox.base_url).status == 0
     user = somebody(sandbox)
-    kept, doomed = lake_sessions(root), complete(user)[0]
-    words = vendor(sandbox, root, "session", "show", doomed, "--user", user["user_id"]).stdout
+    kept, doomed = lake_sessions(synced), complete(user)[0]
+    words = vendor(sandbox, synced, "session", "show", doomed, "--user", user["user_id"]).stdout
     assert re.search("state +COMPLETE", words)
     assert re.search(r"in bed +\d+ h \d\d min\n", words)
     assert re.search("in this home +complete, revision 1\n", words)
 
     ids = f"{doomed}\n{user['user_id']}\n"
-    deleted = vendor(sandbox, root, "session", "delete", "-", "--user", "-", "--yes", stdin=ids)
+    deleted = vendor(sandbox, synced, "session", "delete", "-", "--user", "-", "--yes", stdin=ids)
     assert (deleted.returncode, "nightshift sync" in deleted.stdout) == (0, True), deleted.stderr
     assert doomed not in deleted.stdout + deleted.stderr
     later = NOW + timedelta(days=60)
-    outcome = warm.sync(root, sandbox.base_url, now=later)
+    outcome = warm.sync(synced, sandbox.base_url, now=later)
     assert (outcome.status, outcome.summary["sessions"]["deleted"]) == (0, 1), outcome.err
-    assert lake_sessions(root) == kept - {doomed}
-    assert {row["session_id"] for row in session_rows(root)} == kept - {doomed}
-    assert warm.sync(root, sandbox.base_url, now=later).summary["partitions_written"] == 0
-    assert (
-        "no row of it" in vendor(sandbox, root, "session", "delete", doomed, "--user", user["user_id"], "--yes").stdout
-    )
+    assert lake_sessions(synced) == kept - {doomed}
+    assert {row["session_id"] for row in session_rows(synced)} == kept - {doomed}
+    assert warm.sync(synced, sandbox.base_url, now=later).summary["partitions_written"] == 0
+    again = vendor(sandbox, synced, "session", "delete", doomed, "--user", user["user_id"], "--yes")
+    assert "no row of it" in again.stdout
 
 
 def test_a_crash_after_the_vendor_has_deleted_is_made_up_for(
-    warm: WarmProcess, sandbox: FaultySandbox, root: Path
+    warm: WarmProcess, sandbox: FaultySandbox, synced: Path
 ) -> None:
     """The ledger owes the session before the vendor is asked: a sync finds it gone whatever became of the command."""
-    assert warm.sync(root, sandbox.base_url).status == 0
     user = somebody(sandbox)
-    kept, doomed = lake_sessions(root), complete(user)[0]
+    kept, doomed = lake_sessions(synced), complete(user)[0]
 
     def delete_and_break(request: Request) -> Response | None:
         owner = sandbox.world.user(user["user_id"])
@@ -229,11 +246,11 @@ def test_a_crash_after_the_vendor_has_deleted_is_made_up_for(
         return Response('{"detail": "forbidden"}', 403)
 
     sandbox.fault = delete_and_break
-    broken = vendor(sandbox, root, "session", "delete", doomed, "--user", user["user_id"], "--yes")
+    broken = vendor(sandbox, synced, "session", "delete", doomed, "--user", user["user_id"], "--yes")
     sandbox.fault = None
     assert (broken.returncode, broken.stdout) == (1, "")
-    assert warm.sync(root, sandbox.base_url).summary["sessions"]["deleted"] == 1
-    assert lake_sessions(root) == kept - {doomed}
+    assert warm.sync(synced, sandbox.base_url).summary["sessions"]["deleted"] == 1
+    assert lake_sessions(synced) == kept - {doomed}
 
 
 @pytest.mark.parametrize(
@@ -284,20 +301,19 @@ def test_another_account_is_asked_nothing(sandbox: FaultySandbox, root: Path) ->
 
 
 def test_a_session_of_somebody_not_on_the_roster_is_not_deleted(
-    warm: WarmProcess, sandbox: FaultySandbox, root: Path
+    warm: WarmProcess, sandbox: FaultySandbox, synced: Path
 ) -> None:
     """No sync would ever take its row away: refused, with the way out, which then works."""
-    assert warm.sync(root, sandbox.base_url).status == 0
     user = somebody(sandbox)
     doomed = complete(user)[0]
     words = ("session", "delete", doomed, "--user", user["user_id"], "--yes")
-    assert nightshift(root, "users", "remove", user["user_id"]).returncode == 0
-    refused = vendor(sandbox, root, *words)
+    assert warm.nightshift(synced, "users", "remove", user["user_id"]).status == 0
+    refused = vendor(sandbox, synced, *words)
     assert (refused.returncode, "not on the roster" in refused.stderr) == (2, True)
-    assert nightshift(root, "users", "add", user["user_id"], "--active-to", "2026-10-01").returncode == 0
-    assert vendor(sandbox, root, *words).returncode == 0
-    assert warm.sync(root, sandbox.base_url).status == 0
-    assert doomed not in lake_sessions(root)
+    assert warm.nightshift(synced, "users", "add", user["user_id"], "--active-to", "2026-10-01").status == 0
+    assert vendor(sandbox, synced, *words).returncode == 0
+    assert warm.sync(synced, sandbox.base_url).status == 0
+    assert doomed not in lake_sessions(synced)
 
 
 @pytest.mark.parametrize(

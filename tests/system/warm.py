@@ -1,13 +1,15 @@
 """A warm process that forks a child for each task, because a cold start of Dagster would cost seconds every time.
 
 Run as ``python -m tests.system.warm``: reads one JSON task a line, answers one JSON line with the child's exit status.
-A task is a sync of a home with a fixed clock; a failpoint may kill the child anywhere.
+A task is a sync of a home or a command of ``nightshift``, with a fixed clock; a failpoint may kill the child anywhere.
 """
 
 import json
 import os
+import shutil
 import sqlite3
 import sys
+import tempfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,14 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from connectors.errors import NightshiftError
+from connectors.home import Home
 from connectors.patience import BreakerTimes, Patience, Retry
 from pipelines.command.sync import report_and_exit, run_sync
+from pipelines.instance import dagster_instance
 from pipelines.resources import open_home
 from pipelines.runs import open_runner  # noqa: F401 - loads Dagster and the assets before the forks
 from pipelines.settings import load_settings
+from tests.system import warm_words
 
 _SHORT_BREAKER = BreakerTimes(cool_s=0.1, longest_cool_s=0.5, down_s=2)
 
@@ -65,15 +70,27 @@ def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
 
+def _fill(root: Path, prepared: Path) -> None:
+    """Give a home that Dagster has not seen the empty databases that Dagster would make for half a second."""
+    if root.exists() and not (root / "dagster" / "history").exists():
+        shutil.copytree(prepared, root / "dagster", dirs_exist_ok=True)
+
+
 def main() -> None:
     """Serve tasks until the input ends."""
-    print("ready", flush=True)
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            os._exit(run(json.loads(line)))
-        _, status = os.waitpid(child, 0)
-        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Home(Path(folder))
+        prepared.prepare()
+        with dagster_instance(prepared):
+            print("ready", flush=True)
+        for line in sys.stdin:
+            task = json.loads(line)
+            _fill(Path(task["env"]["NIGHTSHIFT_HOME"]), prepared.dagster)
+            child = os.fork()
+            if child == 0:
+                os._exit(warm_words.run(task) if "words" in task else run(task))
+            _, status = os.waitpid(child, 0)
+            print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def _look_at_vendor(settings: "Settings", home: "Home", known: "Known | None", w
     from pipelines.command.doctor.drift import drift_findings
     from pipelines.command.doctor.findings import look
 
-    asked = next((user.user_id for user in known.users if not user.gone), None) if known else None
+    asked = next((user.user_id for user in known.users if not (user.gone or user.removed)), None) if known else None
     found = look("vendor", lambda: vendor.vendor_findings(settings, home, asked, writable=writable))
     yield from found
     if known is not None and known.is_read and settings.asleep_api_key is not None:

@@ -5,7 +5,6 @@ is a finding only if something was not done. Dagster, which is slow to load, is 
 """
 
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -113,13 +112,11 @@ def dirty_finding(known: Known, daemon: Daemon) -> Finding:
 
 def _ask_dagster(dagster_home: Path) -> Daemon:
     """Read Dagster's records by its own API; nothing is changed."""
-    import dagster as dg
+    from pipelines.instance import existing_records
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-            newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
-            states = {state.name: state.status.value for state in instance.all_instigator_state()}
+    with existing_records(dagster_home) as instance:
+        newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
+        states = {state.name: state.status.value for state in instance.all_instigator_state()}
     return Daemon(
         alive=time.time() - newest < SIGN_OF_LIFE_S,
         pulls=states.get(NIGHTLY) == "RUNNING",  # off until it is switched on

@@ -133,6 +133,10 @@ def roster_findings(known: Known, today: date) -> Iterator[Finding]:
             "If they were deleted there: nightshift vendor user delete USER_ID ends them here too. If not: is it the "
             "right key, and the right id in the roster?",
         )
+    marked = sum(user.to_be_deleted for user in known.users if not user.gone)
+    if marked:
+        words = f"{marked} user(s) are marked for deletion at the vendor: nothing more is pulled about them."
+        yield Finding("deletion", True, words)
 
 
 def pull_findings(known: Known) -> Iterator[Finding]:
