@@ -10,9 +10,13 @@ YASA := .venv/oracles/yasa
 YASA_READY := $(YASA)/.installed
 # Its automatic staging and signal complexity need these, its statistics do not: a quarter of the weight.
 YASA_UNUSED := antropy lightgbm llvmlite numba
+FHIR_SERVER := .venv/oracles/fhir-server
+FHIR_SERVER_READY := $(FHIR_SERVER)/.installed
+DLT := .venv/benchmarks/dlt
+DLT_READY := $(DLT)/.installed
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help demo dev test soak lint types oracles docs locks
+.PHONY: help demo dev test soak bench lint types oracles docs locks
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +27,14 @@ demo: $(RUN_READY) ## from nothing to a night's sleep, against the sandbox, in i
 dev: $(RUN_READY) ## the Dagster UI on this home (NIGHTSHIFT_HOME, default ./data)
 	@$(BIN)/nightshift dev
 
-test: $(DEV_READY) $(YASA_READY) lint types ## lint, types and the suite
+test: $(DEV_READY) $(YASA_READY) $(FHIR_SERVER_READY) lint types ## lint, types and the suite
 	@$(BIN)/python -m pytest
 
-soak: $(DEV_READY) ## what is too long for every change: more of the same kinds of tests
+soak: $(DEV_READY) $(FHIR_SERVER_READY) ## what is too long for every change: more of the same kinds of tests
 	@$(BIN)/python -m pytest -m soak
+
+bench: $(DEV_READY) $(DLT_READY) ## how fast we are, against bare sockets, dlt and a script; six minutes, the machine to itself
+	@$(BIN)/python -m benchmarks.engine $(BENCH)
 
 lint: $(DEV_READY) ## ruff: rules and formatting
 	@$(BIN)/ruff check .
@@ -36,7 +43,7 @@ lint: $(DEV_READY) ## ruff: rules and formatting
 types: $(DEV_READY) ## mypy, strict
 	@$(BIN)/mypy
 
-oracles: $(YASA_READY) ## set up what the tests compare our statistics with, in an environment of its own
+oracles: $(YASA_READY) $(FHIR_SERVER_READY) ## set up what the tests compare with and send to, in environments of their own
 
 docs: $(DEV_READY) ## write docs/tables.md again from the schemas
 	@$(BIN)/python -m schemas.tables_page > docs/tables.md
@@ -50,6 +57,10 @@ locks: $(DEV_READY) ## make the hash-pinned locks again from pyproject.toml
 	  --upgrade locks/installer.in -o locks/installer.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --upgrade $(YASA_UNUSED:%=--no-emit-package %) locks/yasa.in -o locks/yasa.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --upgrade locks/dlt.in -o locks/dlt.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --upgrade locks/fhir-server.in -o locks/fhir-server.lock
 
 $(BIN)/uv: locks/installer.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightshift needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
@@ -72,4 +83,16 @@ $(YASA_READY): $(BIN)/uv locks/yasa.lock
 	@echo "Setting up yasa for the tests (once, about ten seconds) ..."
 	@$(PYTHON) -m venv --clear --without-pip $(YASA)
 	@$(BIN)/uv pip install --quiet --python $(YASA)/bin/python --compile-bytecode --no-deps --require-hashes -r locks/yasa.lock
+	@touch $@
+
+$(FHIR_SERVER_READY): $(BIN)/uv locks/fhir-server.lock
+	@echo "Setting up a FHIR server for the tests (once, about ten seconds) ..."
+	@$(PYTHON) -m venv --clear --without-pip $(FHIR_SERVER)
+	@$(BIN)/uv pip install --quiet --python $(FHIR_SERVER)/bin/python --compile-bytecode --require-hashes -r locks/fhir-server.lock
+	@touch $@
+
+$(DLT_READY): $(BIN)/uv locks/dlt.lock
+	@echo "Setting up dlt for the benchmark (once, about ten seconds) ..."
+	@$(PYTHON) -m venv --clear --without-pip $(DLT)
+	@$(BIN)/uv pip install --quiet --python $(DLT)/bin/python --compile-bytecode --require-hashes -r locks/dlt.lock
 	@touch $@
