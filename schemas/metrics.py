@@ -13,6 +13,9 @@ UCUM = "http://unitsofmeasure.org"
 PHR_SLEEP_EPISODE = "http://hl7.org/fhir/uv/phr/CodeSystem/sleep-episode-codes"
 """Codes of the HL7 Personal Health Records guide (ballot); always a second coding, never the leading one."""
 
+DEFAULT_BASE = "https://example.org/fhir"
+"""Every local URI hangs under a base; choose it once, for a URI is compared as an exact string."""
+
 ValueKind = Literal["integer", "decimal", "text"]
 
 
@@ -40,7 +43,8 @@ class Metric:
 
     ``asleep_field`` is the field of ``stat`` (GET /data/v3/sessions/{id}); None means recomputed by us.
     ``averaged`` says that GET average-stats carries it too, so that ``average_stats`` has the column.
-    ``needs`` names what must be in the contract for the vendor to send it at all.
+    ``needs`` names what must be in the contract for the vendor to send it at all. ``ieee`` is the field of IEEE 1752.1
+    (`schema.field`), ``google`` the one of Google Health's sleep summary, which Google computes from the stages itself.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Metric:
     fhir: FhirQuantity
     averaged: bool = True
     needs: Literal["stages", "breathing", "snoring"] | None = None
+    ieee: str | None = None
+    google: str | None = None
 
 
 def _loinc(code: str, display: str) -> Coding:
@@ -77,6 +83,7 @@ METRICS: tuple[Metric, ...] = (
         "Time in bed: end of tracking minus start of tracking.",
         "time_in_bed",
         _minutes(_loinc("103213-5", "Duration in bed"), Coding("time-in-bed", "Time in bed")),
+        ieee="time-in-bed.time_in_bed",
     ),
     Metric(
         "sleep_period_s",
@@ -85,6 +92,7 @@ METRICS: tuple[Metric, ...] = (
         "Sleep period: sleep onset to final wake.",
         "time_in_sleep_period",
         _minutes(Coding("sleep-period", "Sleep period, sleep onset to final wake")),
+        google="minutesInSleepPeriod",
     ),
     Metric(
         "total_sleep_time_s",
@@ -93,6 +101,8 @@ METRICS: tuple[Metric, ...] = (
         "Total sleep time: light, deep and REM sleep together.",
         "time_in_sleep",
         _minutes(_loinc("93832-4", "Sleep duration")),
+        ieee="total-sleep-time.total_sleep_time",
+        google="minutesAsleep",
     ),
     Metric(
         "wake_after_sleep_onset_s",
@@ -101,6 +111,7 @@ METRICS: tuple[Metric, ...] = (
         "Wake after sleep onset (WASO): wake inside the sleep period only.",
         "time_in_wake",
         _minutes(_loinc("103215-0", "Wake time after sleep onset"), Coding("waso", "Wake after sleep onset")),
+        ieee="sleep-episode.wake_after_sleep_onset",
     ),
     Metric(
         "sleep_onset_latency_s",
@@ -109,6 +120,8 @@ METRICS: tuple[Metric, ...] = (
         "Sleep onset latency: start of tracking to sleep onset.",
         "sleep_latency",
         _minutes(_loinc("103212-7", "Duration of falling asleep")),
+        ieee="sleep-episode.latency_to_sleep_onset",
+        google="minutesToFallAsleep",
     ),
     Metric(
         "wakeup_latency_s",
@@ -117,6 +130,8 @@ METRICS: tuple[Metric, ...] = (
         "Final wake to end of tracking.",
         "wakeup_latency",
         _minutes(Coding("latency-to-arising", "Latency to arising, final wake to end of tracking")),
+        ieee="sleep-episode.latency_to_arising",
+        google="minutesAfterWakeUp",
     ),
     Metric(
         "light_sleep_s",
@@ -126,6 +141,8 @@ METRICS: tuple[Metric, ...] = (
         "time_in_light",
         _minutes(_loinc("93830-8", "Light sleep duration")),
         needs="stages",
+        ieee="sleep-episode.light_sleep_duration",
+        google="stagesSummary[LIGHT].minutes",
     ),
     Metric(
         "deep_sleep_s",
@@ -135,6 +152,8 @@ METRICS: tuple[Metric, ...] = (
         "time_in_deep",
         _minutes(_loinc("93831-6", "Deep sleep duration")),
         needs="stages",
+        ieee="sleep-episode.deep_sleep_duration",
+        google="stagesSummary[DEEP].minutes",
     ),
     Metric(
         "rem_sleep_s",
@@ -144,6 +163,8 @@ METRICS: tuple[Metric, ...] = (
         "time_in_rem",
         _minutes(_loinc("93829-0", "REM sleep duration")),
         needs="stages",
+        ieee="sleep-episode.rem_sleep_duration",
+        google="stagesSummary[REM].minutes",
     ),
     Metric(
         "latency_to_light_s",
@@ -204,6 +225,7 @@ METRICS: tuple[Metric, ...] = (
         _percent(
             Coding("sleep-maintenance-efficiency", "Sleep maintenance efficiency, total sleep time over sleep period")
         ),
+        ieee="sleep-episode.sleep_efficiency_percentage",
     ),
     Metric(
         "awakenings",
@@ -212,6 +234,7 @@ METRICS: tuple[Metric, ...] = (
         "Blocks of wake inside the sleep period.",
         "waso_count",
         _plain("{#}", _loinc("93827-4", "Nighttime awakening")),
+        ieee="sleep-episode.number_of_awakenings",
     ),
     Metric(
         "longest_awakening_s",

@@ -60,7 +60,8 @@ _FHIR = """\
 
 Total sleep time is the value of a night's Observation, every other metric one of its components; those that are
 averaged are components of a month's Observation too. `sleep-metric` is Nightshift's own code system,
-`{base}/CodeSystem/sleep-metric`; the first code leads. The value in FHIR is the column times the factor.
+`{base}/CodeSystem/sleep-metric`; the first code leads. The value in FHIR is the column times the factor. Beside them
+stand the fields of the same meaning in IEEE 1752.1 and in Google Health's sleep summary.
 """
 
 
@@ -130,7 +131,7 @@ def _warehouse_section() -> str:
 
 
 def _fhir_section() -> str:
-    head = ("metric", "FHIR codes", "display", "unit", "factor", "Asleep field", "averaged")
+    head = ("metric", "FHIR codes", "display", "unit", "factor", "Asleep field", "averaged", "IEEE 1752.1", "Google")
     return f"{_FHIR}\n{_grid(head, map(_fhir_row, METRICS))}"
 
 
@@ -144,6 +145,8 @@ def _fhir_row(metric: Metric) -> Sequence[str]:
         str(fhir.scale),
         f"`{metric.asleep_field}`" if metric.asleep_field else "recomputed",
         _yes(metric.averaged),
+        f"`{metric.ieee}`" if metric.ieee else "",
+        f"`{metric.google}`" if metric.google else "",
     )
 
 

@@ -5,17 +5,19 @@ Writing files and talking to servers do not live here.
 """
 
 from schemas.fhir.average_stats import average_stats_observation
-from schemas.fhir.codes import DEFAULT_BASE, Resource, code_system
+from schemas.fhir.codes import Resource, code_system
 from schemas.fhir.context import FhirContext
 from schemas.fhir.hypnograms import hypnogram_observation
 from schemas.fhir.ndjson import ndjson
 from schemas.fhir.observation import Status
 from schemas.fhir.people import device, patient
+from schemas.fhir.provenance import provenance
 from schemas.fhir.pseudonyms import Kind, Pseudonymizer
-from schemas.fhir.sessions import session_observation, session_observations
+from schemas.fhir.sessions import retracted_observations, session_observation, session_observations
+from schemas.fhir.stage_intervals import stage_interval_observation
+from schemas.fhir.validity import complaints
 
 __all__ = [
-    "DEFAULT_BASE",
     "FhirContext",
     "Kind",
     "Pseudonymizer",
@@ -23,10 +25,14 @@ __all__ = [
     "Status",
     "average_stats_observation",
     "code_system",
+    "complaints",
     "device",
     "hypnogram_observation",
     "ndjson",
     "patient",
+    "provenance",
+    "retracted_observations",
     "session_observation",
     "session_observations",
+    "stage_interval_observation",
 ]

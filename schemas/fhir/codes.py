@@ -8,13 +8,10 @@ at no cost under the license at http://loinc.org/license; only its codes and nam
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from schemas.metrics import METRICS, Coding
+from schemas.metrics import DEFAULT_BASE, METRICS, Coding
 
 Resource = dict[str, Any]
 """A FHIR resource, or an element of one, as a plain dict ready for JSON. Parts are shared: read it, never change it."""
-
-DEFAULT_BASE = "https://example.org/fhir"
-"""Every local URI hangs under a base; choose it once, for a URI is compared as an exact string."""
 
 OBSERVATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 OBSERVATION_STATISTICS = "http://terminology.hl7.org/CodeSystem/observation-statistics"

@@ -6,15 +6,16 @@ No mapping of a row lives here.
 from dataclasses import dataclass
 from functools import cached_property
 
-from schemas.fhir.codes import DEFAULT_BASE, LOCAL_CONCEPTS, Resource, codeable_concept
+from schemas.fhir.codes import LOCAL_CONCEPTS, Resource, codeable_concept
 from schemas.fhir.pseudonyms import Kind, Pseudonymizer
-from schemas.metrics import METRICS, Coding
+from schemas.metrics import DEFAULT_BASE, METRICS, Coding
 
 _RESOURCE_TYPES: dict[Kind, str] = {
     "patient": "Patient",
     "device": "Device",
     "session": "Observation",
     "hypnogram": "Observation",
+    "stage-interval": "Observation",
     "average-stats": "Observation",
 }
 
@@ -23,11 +24,13 @@ _RESOURCE_TYPES: dict[Kind, str] = {
 class FhirContext:
     """The setting of a mapping; make one and use it for every row (codes are computed once).
 
-    ``base`` is the base of local URIs, without a slash at its end; ValueError if it has one.
+    ``base`` is the base of local URIs, without a slash at its end; ValueError if it has one. ``stage_intervals`` asks
+    for an Observation of each unbroken stage besides the hypnogram.
     """
 
     pseudonyms: Pseudonymizer
     base: str = DEFAULT_BASE
+    stage_intervals: bool = False
 
     def __post_init__(self) -> None:
         if self.base.endswith("/"):

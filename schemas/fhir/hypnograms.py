@@ -23,11 +23,16 @@ def has_epochs(hypnogram: Mapping[str, Any]) -> bool:
     return any(hypnogram[column] for column in _COLUMNS)
 
 
+def hypnogram_code(context: FhirContext, session: Mapping[str, Any]) -> Resource:
+    """The code of a session's hypnogram, by whether its source tells stages apart."""
+    return context.local_codes["hypnogram-2-stage" if session["has_stages"] == TWO_STAGE else "hypnogram"]
+
+
 def hypnogram_observation(
     context: FhirContext, session: Mapping[str, Any], hypnogram: Mapping[str, Any], status: Status = "final"
 ) -> Resource:
     """The Observation of a row of ``sleep_hypnograms``; epoch 0 begins with ``effectivePeriod``."""
-    code = context.local_codes["hypnogram-2-stage" if session["has_stages"] == TWO_STAGE else "hypnogram"]
+    code = hypnogram_code(context, session)
     stages, epoch_s = hypnogram["sleep_stages"], hypnogram["epoch_s"]
     components = [
         {"code": context.local_codes[name], **_sampled(hypnogram[column], epoch_s, "1")}

@@ -8,14 +8,16 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["patient", "device", "session", "hypnogram", "average-stats"]
+Kind = Literal["patient", "device", "session", "hypnogram", "stage-interval", "average-stats", "provenance"]
 
 KIND_LETTERS: dict[Kind, str] = {
     "patient": "p",
     "device": "d",
     "session": "s",
     "hypnogram": "h",
+    "stage-interval": "i",
     "average-stats": "a",
+    "provenance": "v",
 }
 """First letter of a pseudonym: says what it names, and keeps an id from starting with a digit."""
 

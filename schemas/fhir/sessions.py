@@ -5,18 +5,20 @@ A null is never written as 0. What the source does not have is left out; what it
 work of the lake.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from schemas.asleep import NO_BREATHING_STABILITY
 from schemas.fhir.codes import Resource
 from schemas.fhir.context import FhirContext
-from schemas.fhir.hypnograms import has_epochs, hypnogram_observation
+from schemas.fhir.hypnograms import has_epochs, hypnogram_code, hypnogram_observation
 from schemas.fhir.observation import AbsentReason, Status, absent, session_beginning
 from schemas.fhir.quantities import PERCENT, metric_value, one_line, quantity
+from schemas.fhir.stage_intervals import has_stage_code, stage_interval_observation
 from schemas.fhir.times import local_time
 from schemas.metrics import METRICS
-from schemas.stages import FOUR_STAGE
+from schemas.stages import FOUR_STAGE, NO_STAGES
 
 _TOTAL_SLEEP_TIME = "total_sleep_time_s"
 _NEEDS = {metric.name: metric.needs for metric in METRICS}
@@ -40,21 +42,47 @@ def session_observations(
     context: FhirContext,
     session: Mapping[str, Any],
     hypnogram: Mapping[str, Any] | None = None,
-    status: Status = "final",
+    intervals: Iterable[Mapping[str, Any]] = (),
 ) -> list[Resource]:
-    """All Observations of a night: the session, and its hypnogram if there is one with epochs."""
-    if hypnogram is None or not has_epochs(hypnogram):
-        return [session_observation(context, session, has_hypnogram=False, status=status)]
-    return [
-        session_observation(context, session, has_hypnogram=True, status=status),
-        hypnogram_observation(context, session, hypnogram, status),
-    ]
+    """All Observations of a night: the session, its hypnogram if there is one with epochs, its stage intervals.
+
+    ``intervals`` are rows of ``sleep_stage_intervals``, used only if the context asks for them.
+    """
+    status = status_of(session)
+    members = []
+    if hypnogram is not None and has_epochs(hypnogram):
+        members.append(hypnogram_observation(context, session, hypnogram, status))
+    if context.stage_intervals:
+        coded = (interval for interval in intervals if has_stage_code(interval))
+        members += [stage_interval_observation(context, session, interval, status) for interval in coded]
+    return [session_observation(context, session, members, status), *members]
+
+
+def status_of(session: Mapping[str, Any]) -> Status:
+    """``final`` for the first version of a session, ``amended`` once the vendor has sent another one."""
+    return "amended" if session["revision"] > 1 else "final"
+
+
+def retracted_observations(context: FhirContext, session: Mapping[str, Any], deleted_at: datetime) -> list[Resource]:
+    """The Observations of a session that the vendor deleted: entered in error, without values, under the same ids.
+
+    ``session`` is the last version that had content, a row of ``session_history``. Stage intervals are not repeated:
+    who has them knows them as members of the session.
+    """
+    row: Mapping[str, Any] = {**session, "fetched_at": deleted_at}
+    status: Status = "entered-in-error"
+    code = context.metric_codes[_TOTAL_SLEEP_TIME]
+    summary = session_beginning(context, "session", row, code, status)
+    if session["has_stages"] == NO_STAGES:
+        return [summary]
+    hypnogram = session_beginning(context, "hypnogram", row, hypnogram_code(context, session), status)
+    return [{**summary, **_members([hypnogram])}, hypnogram]
 
 
 def session_observation(
-    context: FhirContext, session: Mapping[str, Any], has_hypnogram: bool, status: Status = "final"
+    context: FhirContext, session: Mapping[str, Any], members: Iterable[Resource] = (), status: Status = "final"
 ) -> Resource:
-    """The Observation of a row of ``sleep_sessions``; with ``has_hypnogram`` it names the hypnogram as its member."""
+    """The Observation of a row of ``sleep_sessions``, which names the other Observations of the night as members."""
     metrics = {metric.name: metric_value(metric, session[metric.name]) for metric in METRICS}
     has_stat = any(metrics.values())
     total_sleep_time = metrics.pop(_TOTAL_SLEEP_TIME)
@@ -63,7 +91,7 @@ def session_observation(
         **session_beginning(context, "session", session, context.metric_codes[_TOTAL_SLEEP_TIME], status),
         **(total_sleep_time or absent("unknown")),
         **_notes(session["peculiarities"]),
-        **(_members(context, session) if has_hypnogram else {}),
+        **_members(members),
         **({"component": components} if components else {}),
     }
 
@@ -122,6 +150,6 @@ def _notes(peculiarities: list[str]) -> Resource:
     return {"note": [{"text": text} for text in texts]} if texts else {}
 
 
-def _members(context: FhirContext, session: Mapping[str, Any]) -> Resource:
-    reference = context.reference("hypnogram", session["org_id"], session["source"], session["session_id"])
-    return {"hasMember": [reference]}
+def _members(members: Iterable[Resource]) -> Resource:
+    references = [{"reference": f"{member['resourceType']}/{member['id']}"} for member in members]
+    return {"hasMember": references} if references else {}

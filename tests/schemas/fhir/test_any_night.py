@@ -41,7 +41,7 @@ def _written(column: str, element: dict[str, Any] | None) -> Fraction | str | No
 @given(any_night())
 def test_any_row_gives_a_valid_observation_that_maps_back(row: dict[str, Any]) -> None:
     """Nulls stay nulls, zeros stay zeros, every number is the row's to three decimals."""
-    observation = session_observation(CONTEXT, row, has_hypnogram=True)
+    observation = session_observation(CONTEXT, row)
     assert_valid(observation)
     read = _with_decimals(observation)
     for column in (*(metric.name for metric in METRICS), "missing_data_ratio"):

@@ -30,7 +30,7 @@ def _codings(element: object) -> set[tuple[str, str, str]]:
 def _everything(context: FhirContext) -> list[Resource]:
     breaths = {"stable_breath_s": 1.0, "unstable_breath_s": 2.0, "unstable_breath_episodes": 3.0}
     return [
-        session_observation(context, night(), has_hypnogram=True),
+        session_observation(context, night()),
         hypnogram_observation(context, night(), epochs()),
         hypnogram_observation(context, night(has_stages="2-stage"), epochs()),
         average_stats_observation(context, month(**breaths)),

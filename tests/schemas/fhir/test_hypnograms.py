@@ -57,7 +57,7 @@ def test_two_stages_have_a_code_of_their_own() -> None:
 
 def test_a_hypnogram_shares_who_what_and_when_with_its_night() -> None:
     """Subject, device, period, time of issue and category are the night's own."""
-    summary = session_observation(CONTEXT, night(), has_hypnogram=True)
+    summary = session_observation(CONTEXT, night(), [hypnogram_observation(CONTEXT, night(), epochs())])
     hypnogram = hypnogram_observation(CONTEXT, night(), epochs())
     for key in ("subject", "device", "effectivePeriod", "issued", "category", "status"):
         assert hypnogram[key] == summary[key]
@@ -104,6 +104,6 @@ def test_a_night_names_a_hypnogram_only_when_there_is_one(hypnogram: dict[str, A
 
 
 def test_a_status_is_carried_by_all_observations_of_a_night() -> None:
-    """Amended or withdrawn, the night and its hypnogram say the same."""
-    observations = session_observations(CONTEXT, night(), epochs(), status="amended")
+    """A second version of the session amends the night and its hypnogram."""
+    observations = session_observations(CONTEXT, night(revision=2), epochs())
     assert [observation["status"] for observation in observations] == ["amended", "amended"]

@@ -21,7 +21,7 @@ def test_a_patient_is_a_pseudonym_and_nothing_else() -> None:
 
 def test_a_night_points_at_its_patient_and_device() -> None:
     """The references of an Observation are the ids of the Patient and the Device."""
-    observation = session_observation(CONTEXT, night(), has_hypnogram=False)
+    observation = session_observation(CONTEXT, night())
     assert observation["subject"] == {"reference": f"Patient/{patient(CONTEXT, user())['id']}"}
     assert observation["device"] == {"reference": f"Device/{device(CONTEXT, 'asleep')['id']}"}
 

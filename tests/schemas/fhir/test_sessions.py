@@ -89,7 +89,7 @@ LEADING_CODE = {column: codings[0][1] for column, codings, _, _ in COMPONENTS} |
 
 
 def _observation(**changes: Any) -> dict[str, Any]:
-    observation = session_observation(CONTEXT, night(**changes), has_hypnogram=False)
+    observation = session_observation(CONTEXT, night(**changes))
     assert_valid(observation)
     return observation
 
@@ -286,7 +286,7 @@ def test_a_blank_pattern_is_unknown() -> None:
 def test_the_id_is_a_keyed_pseudonym_in_the_only_identifier() -> None:
     """The same key gives the same ids, another key gives others, for the night and all it refers to."""
     same, other = (FhirContext(Pseudonymizer(key)) for key in (CONTEXT.pseudonyms.key, b"quite another key"))
-    plain, again, different = (session_observation(c, night(), True) for c in (CONTEXT, same, other))
+    plain, again, different = (session_observations(c, night(), epochs())[0] for c in (CONTEXT, same, other))
     assert plain == again
     for part in ("id", "identifier", "subject", "device", "hasMember"):
         assert plain[part] != different[part]
