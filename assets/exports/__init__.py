@@ -1,0 +1,1 @@
+"""Exports: what is sent to destinations outside, only what changed, each thing once."""
