@@ -204,7 +204,11 @@ class Host:
         try:
             async with asyncio.timeout(self._patience.answer_s):
                 response = await self._client.request(
-                    call.method, call.path, headers={**kind, **call.headers}, params=call.params, content=call.body
+                    call.method,
+                    call.path,
+                    headers={**kind, **call.headers},
+                    params=call.params or None,
+                    content=call.body,
                 )
         except TRANSPORT_ERRORS as error:
             reason, may_have_run = diagnosis(error)

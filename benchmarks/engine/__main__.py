@@ -1,0 +1,117 @@
+"""``make bench``: one interleaved run of everybody, then memory and the profile of what is left; prints a table.
+
+Nothing is written into the repository; homes and logs live in temporary folders and are removed.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks.engine import report
+from benchmarks.engine.contestant import ask
+from benchmarks.engine.race import (
+    DLT_PYTHON,
+    WARM_UP_USERS,
+    Contestant,
+    DidNotFinish,
+    Entry,
+    contestants,
+    rounds,
+    vendor,
+)
+from benchmarks.engine.report import ALL, DLT, DLT_PLAIN, ENGINE, FLOOR, LEAN, SCRIPT, SYNC, Results
+
+OURS = "benchmarks.engine.ours"
+SAMPLE_USERS = 10
+
+
+def main() -> None:
+    """Run the race and print what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine")
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--nights", type=int, default=14)
+    parser.add_argument("--latency-ms", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--larger", type=int, default=10, help="times as many users in the test of memory")
+    wanted = parser.parse_args()
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="nightshift-bench-") as logs:
+        print(
+            f"{wanted.users} users x {wanted.nights} nights, {wanted.latency_ms:g} ms, 32 in flight, "
+            f"{wanted.rounds} rounds, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
+        try:
+            figures = [*race(wanted, Path(logs)), *memory(wanted, Path(logs))]
+        except DidNotFinish as error:
+            sys.exit(str(error))
+    print("\nFigure, reached, goal")
+    print("\n".join(figure.line() for figure in figures))
+    print(f"\nTook {time.perf_counter() - began:.0f} s; load {os.getloadavg()[0]:.1f}.")
+
+
+def race(wanted: argparse.Namespace, logs: Path) -> list[report.Figure]:
+    """The interleaved rounds, and the profile."""
+    sample = min(SAMPLE_USERS, wanted.users)
+    entries = [
+        Entry(ENGINE, OURS),
+        Entry(FLOOR, "benchmarks.engine.floor"),
+        Entry(LEAN, OURS, options=(("transport", "lean"),)),
+        Entry(ALL, OURS, options=(("how", "all"),)),
+        Entry(SYNC, OURS, options=(("how", "sync"),)),
+        Entry(DLT, "benchmarks.engine.tuned_dlt", DLT_PYTHON),
+        Entry(DLT_PLAIN, "benchmarks.engine.tuned_dlt", DLT_PYTHON, (("tuned", False),), users=sample),
+        Entry(SCRIPT, "benchmarks.engine.script", DLT_PYTHON, users=sample),
+    ]
+    with vendor(wanted.users, wanted.nights, wanted.latency_ms) as base_url, contestants(entries, logs) as runners:
+        ours, *others = runners
+        ours.run(base_url)  # the vendor records what we ask: from here on it only replays
+        recorded = ask(base_url, "cost")["recorded"]
+        for other in others:
+            other.run(base_url, users=WARM_UP_USERS)
+        results = list(_told(rounds(runners, base_url, wanted.rounds), wanted.rounds))
+        if ask(base_url, "cost")["recorded"] != recorded:
+            sys.exit("Somebody asked for what we did not ask for: the race was not fair.")
+        profiled = ours.run(base_url, profile=True)
+    print("\nMedians (a sample's wall and CPU are of the sample)")
+    print("\n".join(report.costs(results)))
+    print("\nCPU by step of ours")
+    print("\n".join(report.assets(results[-1][ENGINE])))
+    print("\nWhat the CPU of ours is spent on")
+    print("\n".join(report.profile(profiled)))
+    return [*report.goals(results), *report.more(results)]
+
+
+def memory(wanted: argparse.Namespace, logs: Path) -> list[report.Figure]:
+    """How much larger fresh warm processes grow over a race's worth of users, and over many more; no latency."""
+    many = wanted.users * wanted.larger
+    with vendor(many, wanted.nights, 0) as base_url:
+        grown = {}
+        for users in (wanted.users, many):
+            with contestants([Entry("memory", OURS)], logs) as (runner,):
+                grown[users] = _growth(runner, base_url, users)
+    (baseline_mb, small_mb, small), (_, large_mb, large) = grown[wanted.users], grown[many]
+    return list(report.memory(baseline_mb, small_mb, large_mb, (f"{small:,}", f"{large:,}")))
+
+
+def _growth(runner: Contestant, base_url: str, users: int) -> tuple[float, float, int]:
+    """Peak memory of a warm process (MB), by how much a run raises it, and the sessions of the run."""
+    baseline_mb = runner.run(base_url, users=WARM_UP_USERS)["peak_mb"]
+    result = runner.run(base_url, users=users)
+    print(f"  memory, {users} users: {result['wall_s']:.0f} s", flush=True)
+    return baseline_mb, result["peak_mb"] - baseline_mb, result["sessions"]
+
+
+def _told(results: Iterable[Results], number: int) -> Iterator[Results]:
+    for done, result in enumerate(results, 1):
+        walls = ", ".join(f"{name} {cost['wall_s']:.1f}" for name, cost in result.items())
+        print(f"  round {done} of {number}: {walls}", flush=True)
+        yield result
+
+
+if __name__ == "__main__":
+    main()
