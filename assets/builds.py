@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.lake.publish import publish
-from connectors.state.dirty import Claim, claim, clear, mark_dirty
+from connectors.state.dirty import Claim, claim, clear, list_dirty, mark_dirty
 from connectors.state.ledger import days_of, months_of, owe_average_stats
 from connectors.state.nights import first_asked, last_asked
 from connectors.state.roster import RosterUser, list_users
@@ -33,7 +34,7 @@ DAILY_INPUTS: dict[str, tuple[str, ...]] = {
     "sleep_hypnograms": (),
     "sleep_stage_intervals": (),
     "session_history": (),
-    "fhir_sleep_observations": ("sleep_sessions", "sleep_hypnograms"),
+    "fhir_sleep_observations": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals", "session_history"),
     "warehouse_sleep": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals", "session_history"),
 }
 """Assets partitioned by UTC day of session start, in the order of the flow, with the assets they read."""
@@ -189,20 +190,20 @@ def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> N
         mark_months_dirty(connection, months_of(connection, source, user_ids))
 
 
-LAKE_RELEASE = "2"
+LAKE_RELEASE = "3"
 """Another number has every home's tables made again from raw: a release gave them new tables or columns."""
 
 
 def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
-    """Have the lake, or only the warehouse, made again where it is gone although raw is there: after a restore, say.
+    """Have the lake, or only a layer made from it, made again where it is gone although raw is there: after a restore.
 
-    So is a lake that an older release made.
+    So is a lake that an older release made, and FHIR when its settings are others than it was made with.
     """
-    lake = home.root / "lake"
-    marker = lake / ".release"
-    is_of_this_release = marker.exists() and marker.read_text() == LAKE_RELEASE
-    lake_exists = is_of_this_release and any(path != marker for path in lake.iterdir())
-    if lake_exists and warehouse_exists:
+    lake, release = home.root / "lake", home.root / "lake" / ".release"
+    settings = home.root / "fhir" / ".settings"
+    lake_exists = _says(release, LAKE_RELEASE) and any(path != release for path in lake.iterdir())
+    stale = {"warehouse": not warehouse_exists, "fhir": not _says(settings, _fhir_settings(home))}
+    if lake_exists and not any(stale.values()):
         return
     days = home.raw.dates(ASLEEP, SESSION)
     months = home.raw.dates(ASLEEP, AVERAGE_STATS)
@@ -212,10 +213,20 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
             (MONTHLY_INPUTS, [f"{day:%Y-%m}" for day in months]),
             (USER_INPUTS, [ALL_USERS] if days else []),
         ):
-            assets = [asset for asset in family if not lake_exists or asset.startswith("warehouse_")]
-            mark_dirty(connection, assets, partitions)
-        _mark_expected_nights(connection, list_users(connection, ASLEEP))
-    publish(marker, LAKE_RELEASE.encode())
+            made_again = [asset for asset in family if not lake_exists or stale.get(asset.partition("_")[0])]
+            mark_dirty(connection, made_again, partitions)
+        if not (lake_exists and warehouse_exists):
+            _mark_expected_nights(connection, list_users(connection, ASLEEP))
+    publish(release, LAKE_RELEASE.encode())
+    publish(settings, _fhir_settings(home).encode())
+
+
+def _says(marker: Path, text: str) -> bool:
+    return marker.exists() and marker.read_text() == text
+
+
+def _fhir_settings(home: Home) -> str:
+    return f"{home.fhir_base} {home.fhir_stage_intervals}"
 
 
 def family_of(asset: str) -> list[str]:
@@ -260,5 +271,7 @@ def _build_until_settled(home: Home, asset: str, partition: str, build: Callable
 
 
 def _leave_dirty(home: Home, asset: str, partition: str) -> None:
+    # What is dirty already is left as it is: whatever changes gives it a new generation, and the holder looks at that.
     with home.state.write() as connection:
-        mark_dirty(connection, [asset], [partition])
+        if partition not in list_dirty(connection).get(asset, {}):
+            mark_dirty(connection, [asset], [partition])

@@ -12,6 +12,7 @@ from typing import Any
 
 from assets.builds import mark_nights_dirty
 from connectors.home import Home
+from connectors.lake.tables import LakeDamaged
 from connectors.state.ledger import DELETED, NOT_ASKED, LedgerSession
 from connectors.state.nights import (
     Asked,
@@ -24,7 +25,7 @@ from connectors.state.nights import (
 )
 from connectors.state.roster import RosterUser, list_users
 from schemas.asleep import ASLEEP
-from schemas.night_hours import first_night_from, last_night_over, night_dates, night_hours, sleep_dates
+from schemas.night_hours import first_night_from, last_night_over, night_dates, night_hours
 from schemas.night_verdicts import POLL, WEBHOOK, NightFacts, NightSession, Standing, judge
 from schemas.nights import FIRST_DAY, night_of, utc_date
 from schemas.tables import NIGHT_LEDGER, SESSION_HISTORY, SLEEP_SESSIONS
@@ -79,7 +80,7 @@ def read_span(home: Home, first: date, last: date) -> Span:
             span.sessions[row["user_id"], row["night_of"]].append(_built(row, known.pop(key, None), paths.get(key)))
     for key, session in known.items():
         if session.user_id in zones:
-            night = _night_of(session, zones[session.user_id])
+            night = night_of_session(session, zones[session.user_id])
             span.sessions[session.user_id, night].append(_not_built(session, key in refused))
     return span
 
@@ -88,16 +89,22 @@ def expected(span: Span, user: RosterUser, night: date) -> bool:
     """Whether a user has a row for a night.
 
     It is over in the user's zone, lies within ``active_from``..``active_to`` and, where there is no ``active_from``,
-    not before the first date the vendor was ever asked for.
+    not before the first date the vendor was ever asked for. Outside of the roster's dates it has one if the vendor was
+    asked about it before they were changed: no night loses its row.
     """
-    begun = user.active_from
-    if begun is None:
-        asked = span.begun.get(user.user_id)
-        if asked is None:
-            return False
-        begun = first_night_from(asked, user.timezone)
-    first, last = max(begun, FIRST_DAY), user.active_to or night
-    return first <= night <= last and night <= last_night_over(span.now, user.timezone)
+    if not FIRST_DAY <= night <= last_night_over(span.now, user.timezone):
+        return False
+    if not user.is_within(night):
+        return _asked_about(span, user, night)
+    if user.active_from:
+        return True
+    asked = span.begun.get(user.user_id)
+    return asked is not None and first_night_from(asked, user.timezone) <= night
+
+
+def _asked_about(span: Span, user: RosterUser, night: date) -> bool:
+    asked = span.asked.get(user.user_id, {})
+    return all(day in asked for day in night_dates(night, user.timezone))
 
 
 def night_rows(span: Span, night: date) -> list[Row]:
@@ -120,9 +127,13 @@ def mark_stale_nights(home: Home, first: date, last: date) -> int:
     """Have the nights around these UTC dates built again whose rows are out of date; gives how many.
 
     Called at the end of every pull: nights become over, and the vendor's answers turn gaps into verdicts, without any
-    new document. Raises: StateUnavailable.
+    new document. Where a file of the lake is damaged all of them are, so that their build says which, and the pull is
+    not lost. Raises: StateUnavailable.
     """
-    stale = stale_nights(home, first - DAY, last)
+    try:
+        stale = stale_nights(home, first - DAY, last)
+    except LakeDamaged:
+        stale = list(_dates(max(FIRST_DAY, first - DAY), last))
     if stale:
         with home.state.write() as connection:
             mark_nights_dirty(connection, stale)
@@ -152,20 +163,17 @@ def _row(span: Span, user: RosterUser, night: date) -> Row:
 def _facts(span: Span, user: RosterUser, night: date) -> NightFacts:
     dates, ended_at = night_dates(night, user.timezone), night_hours(night, user.timezone)[1]
     asked = span.asked.get(user.user_id, {})
-    # The pull does not ask for dates outside of the roster's; a night's edge there is nobody's sleep.
-    followed = [day for day in dates if user.active_within(day, day)]
-    needed = [day for day in dates if day in asked or day in followed or day in sleep_dates(night, user.timezone)]
-    missing = [day for day in needed if day not in asked]
-    answers = [answer for day in needed if day in asked and (answer := asked[day].checked_at) and answer >= ended_at]
-    left = span.left.get(user.user_id)
-    owed = left is not None and any(left.first <= day <= left.last for day in needed)
+    answers = [answer for day in dates if day in asked and (answer := asked[day].checked_at) and answer >= ended_at]
+    followed, left = user.is_within(night), span.left.get(user.user_id)
+    owed = followed and left is not None and any(left.first <= day <= left.last for day in dates)
     return NightFacts(
         ended_at=ended_at,
         sessions=span.sessions.get((user.user_id, night), ()),
-        checked_at=min(answers) if answers and len(answers) == len(needed) else None,
-        asked=not missing,
-        followed=not missing or any(day in followed for day in missing),
+        checked_at=min(answers) if len(answers) == len(dates) else None,
+        asked=all(day in asked for day in dates),
+        followed=followed,
         known=not user.gone,
+        marked=user.to_be_deleted,
         failure=left.kind if left and owed and left.kind != NOT_ASKED else None,
         stopped=bool(left and owed and left.kind == NOT_ASKED),
     )
@@ -211,8 +219,8 @@ def _not_built(session: LedgerSession, refused: bool) -> NightSession:
     return NightSession(session.session_id, standing, session.first_seen_at, session.revision)
 
 
-def _night_of(session: LedgerSession, zone: str) -> date:
-    """The night of a session that has no row, in the roster's zone.
+def night_of_session(session: LedgerSession, zone: str) -> date:
+    """The night of a session of which only the ledger knows, in the roster's zone.
 
     The vendor's ids begin with the start in UTC. Should one not fit the session's date, the night is taken whose
     bedtime lies on that date.

@@ -75,8 +75,8 @@ class Breaker:
     are known at most): ``f`` failures without a good answer among them open it at most ``5 + f / 100`` times.
 
     ``vendor`` is the name for texts; ``clock`` is wall-clock seconds, the one clock that all processes share. A damaged
-    file, or one nobody has touched for 10 minutes, means closed. Every method raises ``OSError`` when the file cannot
-    be opened or written.
+    file, or one nobody has touched for 10 minutes, means closed. Every method raises ``DiskUnavailable`` when the file
+    cannot be opened or written.
     """
 
     def __init__(

@@ -9,21 +9,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import EDQUOT, EIO, ENOSPC
 from functools import cached_property
 from pathlib import Path
 from secrets import token_bytes
+from tempfile import TemporaryFile
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from connectors.errors import WrongUsage
 from connectors.lake.fhir import FhirStore
-from connectors.lake.publish import publish
+from connectors.lake.publish import disk_unavailable, publish, sweep_temporaries
 from connectors.lake.raw import RawStore
 from connectors.lake.tables import LakeStore
 from connectors.state.database import State
+from schemas.metrics import DEFAULT_BASE
 
 Clock = Callable[[], datetime]
+
+_NOT_THE_SETTING = (EIO, ENOSPC, EDQUOT)
+"""What the disk refuses wherever the home lies on it."""
 
 
 def utc_now() -> datetime:
@@ -33,12 +39,17 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Home:
-    """A deployment's folder. ``state_url`` None is ``state.db`` in it; every time of ours comes from
-    ``clock``."""
+    """A deployment's folder. ``state_url`` None is ``state.db`` in it; every time of ours comes from ``clock``.
+
+    ``fhir_base`` is the base of every local URI in FHIR resources, ``fhir_stage_intervals`` asks for an Observation of
+    each unbroken stage.
+    """
 
     root: Path
     state_url: str | None = None
     pseudonym_key: bytes | None = None
+    fhir_base: str = DEFAULT_BASE
+    fhir_stage_intervals: bool = False
     clock: Clock = utc_now
 
     def __repr__(self) -> str:
@@ -47,22 +58,33 @@ class Home:
     def prepare(self) -> None:
         """Make the folder, readable by its owner only, and see that it can be written.
 
-        Raises: WrongUsage.
+        Raises: WrongUsage; DiskUnavailable if the disk is full or broken.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            probe = self.root / f".tmp-{os.getpid()}-writable"
-            probe.touch()
-            probe.unlink()
+            with TemporaryFile(dir=self.root):
+                pass
             for folder in ("raw", "lake", "fhir", "locks", "logs", "dagster"):
                 (self.root / folder).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
+            if error.errno in _NOT_THE_SETTING:
+                raise disk_unavailable(error) from None
             reason = error.strerror or type(error).__name__
         else:
             return
         raise WrongUsage(
             f"The home cannot be written ({reason}): set NIGHTSHIFT_HOME to a folder that this user may write."
         )
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written; a warehouse is swept when it is loaded.
+
+        Raises: DiskUnavailable.
+        """
+        for folder in ("raw", "lake", "fhir"):
+            sweep_temporaries(self.root / folder)
+        for place in (self.root, self.dagster):
+            sweep_temporaries(place, deep=False)
 
     @cached_property
     def state(self) -> State:
@@ -96,13 +118,18 @@ class Home:
 
     @contextmanager
     def lock(self, name: str, *, wait_s: float = -1) -> Iterator[bool]:
-        """Hold the lock ``name`` against all processes; True if held. ``wait_s`` 0 tries once, -1 waits for ever."""
+        """Hold the lock ``name`` against all processes; True if held. ``wait_s`` 0 tries once, -1 waits for ever.
+
+        Raises: DiskUnavailable.
+        """
         lock = FileLock(self.root / "locks" / f"{name}.lock")
         try:
             lock.acquire(timeout=wait_s)
         except Timeout:
             yield False
             return
+        except OSError as error:
+            raise disk_unavailable(error) from None
         try:
             yield True
         finally:

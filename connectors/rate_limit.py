@@ -52,7 +52,7 @@ class RateLimit:
     async def acquire(self) -> Slot:
         """Wait for the next free slot and return it; first come, first served.
 
-        Raises ``OSError`` when the file cannot be opened or written.
+        Raises: DiskUnavailable.
         """
         # One waiter of a process at a time: a cancelled run wastes one slot, and the file never runs far ahead.
         async with self._turn():
@@ -66,7 +66,7 @@ class RateLimit:
         """Say that the vendor refused the call of ``slot``; the seconds for which it has accepted none.
 
         Everybody pauses: for ``wish_s`` seconds if the vendor wished so, else for the first of ``pauses_s``, doubling
-        up to the second as long as nothing is accepted. Concurrent refusals count once. Raises ``OSError``.
+        up to the second as long as nothing is accepted. Concurrent refusals count once. Raises: DiskUnavailable.
         """
         async with self._budget.held() as held:
             now = self._clock()
@@ -74,13 +74,13 @@ class RateLimit:
             return now - budget.refusing_since if budget.refusing_since else 0.0
 
     async def accepted(self, slot: Slot) -> None:
-        """Say that the vendor accepted the call of ``slot``. Raises ``OSError``."""
+        """Say that the vendor accepted the call of ``slot``. Raises: DiskUnavailable."""
         if slot.probe:
             async with self._budget.held() as held:
                 held.value = self._pace.accepted(held.value, slot, self._clock())
 
     async def per_second(self) -> float:
-        """Calls per second allowed at present. Raises ``OSError``."""
+        """Calls per second allowed at present. Raises: DiskUnavailable."""
         async with self._budget.held() as held:
             now = self._clock()
             return self._pace.per_second(self._pace.possible(held.value, now), now)

@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from connectors.lake.publish import disk_unavailable
+
 T = TypeVar("T")
 
 _SHORTEST_WAIT_S = 0.002
@@ -43,10 +45,10 @@ class SharedState(Generic[T]):
     async def held(self) -> AsyncIterator[Held[T]]:
         """The value under an exclusive lock, written back if it was replaced; hold it without awaiting anything.
 
-        Raises ``OSError`` when the file cannot be opened or written.
+        Raises: DiskUnavailable.
         """
         # Opened anew each time: a descriptor inherited by a fork would share its lock with the parent.
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _open(self._path)
         try:
             while not _lock(file):
                 await self._sleep(_SHORTEST_WAIT_S)
@@ -59,6 +61,13 @@ class SharedState(Generic[T]):
             os.close(file)
 
 
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise disk_unavailable(error) from None
+
+
 def _lock(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,5 +78,8 @@ def _lock(file: int) -> bool:
 
 def _write(file: int, text: bytes) -> None:
     padded = text.ljust(_BYTES - 1) + b"\n"
-    os.pwrite(file, padded, 0)
-    os.ftruncate(file, len(padded))
+    try:
+        os.pwrite(file, padded, 0)
+        os.ftruncate(file, len(padded))
+    except OSError as error:
+        raise disk_unavailable(error) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.exports.fhir_server_assets import SENT, ExportObserver
 from assets.fhir.average_stats_observations import average_stats_observations
 from assets.fhir.people import people
 from assets.fhir.sleep_observations import sleep_observations
@@ -25,6 +26,8 @@ from assets.warehouse.tables import (
     warehouse_sleep,
     warehouse_users,
 )
+from pipelines.destinations import export_settings, fhir_connection
+from pipelines.exports import EXPORT_JOBS, fhir_exports
 from pipelines.jobs import JOBS
 from pipelines.resources import asleep_connection, open_home, open_warehouse
 from pipelines.schedules import nightly_schedule
@@ -62,14 +65,20 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
         "warehouse": open_warehouse(settings, home),
         "observer": documents.Unwatched(),
         "completeness_threshold": settings.nightshift_completeness_threshold,
-        **overrides,
     }
+    exports = fhir_connection(settings, home)
+    if exports is not None:
+        resources |= {
+            "fhir_server": exports,
+            "export_settings": export_settings(settings),
+            "export_observer": ExportObserver(),
+        }
     return dg.Definitions(
-        assets=ASSETS,
-        jobs=JOBS,
+        assets=[*ASSETS, *(SENT if exports else [])],
+        jobs=[*JOBS, *(EXPORT_JOBS if exports else [])],
         schedules=[nightly_schedule(settings.nightshift_schedule, settings.nightshift_lookback_days)],
-        sensors=[dirty_partitions],
-        resources=resources,
+        sensors=[dirty_partitions, *([fhir_exports] if exports else [])],
+        resources=resources | overrides,
         executor=dg.in_process_executor,
     )
 

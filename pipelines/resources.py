@@ -16,6 +16,8 @@ def open_home(settings: Settings, clock: Clock = utc_now) -> Home:
         state_url=settings.nightshift_state_url,
         pseudonym_key=key.get_secret_value().encode() if key else None,
         clock=clock,
+        fhir_base=settings.nightshift_fhir_base,
+        fhir_stage_intervals=settings.nightshift_fhir_stage_intervals,
     )
     home.prepare()
     return home

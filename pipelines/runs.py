@@ -1,27 +1,31 @@
 """Running jobs in this process, on the home's own Dagster instance, so that the UI shows what the command line did."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
-from assets.builds import INPUTS, family_of, mark_missing_layers_dirty
+from assets.builds import mark_missing_layers_dirty
+from assets.exports.fhir_report import ExportReport
+from assets.exports.fhir_server_assets import ExportObserver
 from assets.raw.documents import ACCEPT_DELETIONS_TAG, ONLY_UNPULLED_TAG, PullObserver
 from assets.raw.pull import PullReport
 from assets.raw.pulled import SessionCounts
 from connectors.asleep.connection import AsleepConnection
 from connectors.errors import NightshiftError
+from connectors.fhir_server.connection import FhirConnection
 from connectors.home import Home
 from connectors.http import Calls
-from connectors.lake.publish import sweep_temporaries
 from connectors.state.dirty import list_dirty
 from pipelines.definitions import build_defs
 from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, runs_for
+from pipelines.exports import export_runs
 from pipelines.instance import dagster_instance, own_process_tags
 from pipelines.jobs import backfill, nightly
 from pipelines.resources import open_warehouse
+from pipelines.run_history import forget_old_runs
 from pipelines.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -70,6 +74,7 @@ class Runner:
     defs: dg.Definitions
     instance: dg.DagsterInstance
     watched: Watched
+    exported: ExportObserver
     files: int = 0
 
     def pull(self, first: date, last: date, *, only_unpulled: bool = False, accept_deletions: bool = False) -> None:
@@ -108,10 +113,19 @@ class Runner:
         if failed:
             raise next(iter(failed.values()))
 
+    def export(self, destination: FhirConnection, first: date | None = None, last: date | None = None) -> ExportReport:
+        """Send to the FHIR server what it lacks, of all dates or of these inclusive ones; what that came to.
+
+        Raises: what stopped the export; what was accepted before is not sent again.
+        """
+        for run in export_runs(self.home, destination, first, last):
+            self._run(run.job, run.tags)
+        return self.exported.report
+
     def _dirty_runs(self) -> list[BuildRun]:
         with self.home.state.read() as connection:
             dirty = list_dirty(connection)
-        return [run for part in _alike(dirty) for run in runs_for(part)]
+        return runs_for(dirty)
 
     def _run_pull(self, job: str, first: date, last: date, tags: dict[str, str]) -> None:
         try:
@@ -132,33 +146,13 @@ class Runner:
         self.files += sum(int(str(metadata["files_replaced"].value)) for metadata in replaced.values())
 
 
-Dirty = dict[str, dict[str, str]]
-
-
-def _alike(dirty: Mapping[str, Mapping[str, str]]) -> list[Dirty]:
-    """What is dirty, in parts whose partitions wait for the same assets.
-
-    A run ends where a layer fails for one of its partitions. The others are clean in that layer then, and go on in a
-    run of their own.
-    """
-    waiting: dict[tuple[str, str], list[str]] = {}
-    for asset in sorted(dirty, key=list(INPUTS).index):
-        for partition in dirty[asset]:
-            waiting.setdefault((family_of(asset)[0], partition), []).append(asset)
-    parts: dict[tuple[str, ...], Dirty] = {}
-    for (_, partition), assets in waiting.items():
-        part = parts.setdefault(tuple(assets), {asset: {} for asset in assets})
-        for asset in assets:
-            part[asset][partition] = dirty[asset][partition]
-    return list(parts.values())
-
-
 @contextmanager
 def open_runner(home: Home, settings: Settings, observer: PullObserver, asleep: AsleepConnection) -> Iterator[Runner]:
     """A runner on this home's instance; clears away what a killed run left, and has missing layers made again."""
-    for folder in ("raw", "lake", "fhir"):
-        sweep_temporaries(home.root / folder)
+    home.sweep()
     mark_missing_layers_dirty(home, warehouse_exists=open_warehouse(settings, home).path.exists())
-    watched = Watched(observer)
+    watched, exported = Watched(observer), ExportObserver()
     with dagster_instance(home) as instance:
-        yield Runner(home, build_defs(settings, home=home, observer=watched, asleep=asleep), instance, watched)
+        forget_old_runs(instance, home.clock(), settings.nightshift_run_history_days)
+        defs = build_defs(settings, home=home, observer=watched, asleep=asleep, export_observer=exported)
+        yield Runner(home, defs, instance, watched, exported)

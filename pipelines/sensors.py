@@ -28,7 +28,7 @@ def dirty_partitions(
     """Ask for one run a range, a job at a time; a build that fails is asked for again within the hour."""
     with home.state.read() as connection:
         dirty = list_dirty(connection)
-    runs = [run for run in runs_for(dirty) if not _is_busy(context.instance, run.job)]
+    runs = [run for run in runs_for(dirty) if not is_busy(context.instance, run.job)]
     if not runs:
         return dg.SkipReason("Nothing is dirty, or a build is on its way.")
     hour = home.clock().strftime("%Y-%m-%dT%H")
@@ -38,5 +38,6 @@ def dirty_partitions(
     ]
 
 
-def _is_busy(instance: dg.DagsterInstance, job: str) -> bool:
+def is_busy(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of the job has not ended yet."""
     return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=UNFINISHED)) > 0

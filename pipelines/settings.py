@@ -4,13 +4,15 @@ Only the contract's names are read. What a setting is used for is told where it 
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors.errors import WrongUsage
+from schemas.metrics import DEFAULT_BASE
 
 DEFAULT_HOME = Path("data")
 SHORTEST_PSEUDONYM_KEY = 16
@@ -32,6 +34,9 @@ _CRON_FIELDS: tuple[set[str], ...] = (
     _numbers(0, 7) | set(_WEEKDAYS),
 )
 
+_ANY_MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
+"""A line with no tick in the years before it has none at all."""
+
 
 def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
@@ -44,6 +49,23 @@ def _cron(text: str) -> str:
     if len(fields) != len(_CRON_FIELDS) or not all(map(_is_cron_field, fields, _CRON_FIELDS)):
         raise ValueError("must be a cron line of five fields, such as 0 4 * * *")
     return text
+
+
+def _has_days(text: str) -> str:
+    from pipelines.command.doctor.cron import last_tick
+
+    minute, hour, day, month, _ = text.split()
+    # Beside such a day a weekday would tick all the same; Dagster, however, refuses some of these lines.
+    if last_tick(f"{minute} {hour} {day} {month} *", _ANY_MOMENT) is None:
+        raise ValueError("names a day that none of its months has")
+    return text
+
+
+def _state_url(url: str) -> str:
+    from connectors.state.database import check_url
+
+    check_url(url)
+    return url
 
 
 def _is_cron_field(field: str, known: set[str]) -> bool:
@@ -99,12 +121,34 @@ class Settings(BaseSettings):
     asleep_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
     nightshift_lookback_days: Annotated[int, Field(ge=1, le=365)] = 35
     nightshift_completeness_threshold: Annotated[float, Field(ge=0, le=1)] = 0.95
-    nightshift_schedule: Annotated[str, AfterValidator(_cron)] = "0 4 * * *"
-    nightshift_state_url: Annotated[str | None, Field(repr=False)] = None
+    nightshift_schedule: Annotated[str, AfterValidator(_cron), AfterValidator(_has_days)] = "0 4 * * *"
+    nightshift_run_history_days: Annotated[int, Field(ge=0, le=36_500)] = 90
+    nightshift_state_url: Annotated[Annotated[str, AfterValidator(_state_url)] | None, Field(repr=False)] = None
     nightshift_warehouse_url: Annotated[Annotated[str, AfterValidator(_duckdb)] | None, Field(repr=False)] = None
     nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
     asleep_webhook_keys: Annotated[tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_webhook_keys)] = None
     nightshift_webhook_unknown_users: Literal["quarantine", "enrol"] = "quarantine"
+    fhir_base_url: Annotated[Annotated[str, AfterValidator(_address)] | None, Field(repr=False)] = None
+    fhir_token: SecretStr | None = None
+    fhir_client_id: SecretStr | None = None
+    fhir_private_key_file: Path | None = None
+    fhir_key_id: str | None = None
+    fhir_token_url: Annotated[str, AfterValidator(_address)] | None = None
+    fhir_scope: str | None = None
+    fhir_requests_per_second: Annotated[float, Field(gt=0, le=10_000)] = 10
+    nightshift_fhir_base: Annotated[str, AfterValidator(_address)] = DEFAULT_BASE
+    nightshift_fhir_stage_intervals: bool = False
+    nightshift_fhir_provenance: bool = True
+    nightshift_fhir_validated_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _one_fhir_login(self) -> "Settings":
+        smart = (self.fhir_client_id, self.fhir_private_key_file, self.fhir_key_id)
+        if any(smart) and not all(smart):
+            raise ValueError("FHIR_CLIENT_ID, FHIR_PRIVATE_KEY_FILE and FHIR_KEY_ID go together")
+        if any(smart) and self.fhir_token:
+            raise ValueError("FHIR_TOKEN and FHIR_CLIENT_ID are two ways to log in: set one of them")
+        return self
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -16,6 +16,11 @@ from schemas.asleep import Stat
 
 _TRANSPORT = frozenset({"timezone", "user_id"})
 _RATIOS = frozenset(name for name in Stat.__struct_fields__ if name.endswith(("_ratio", "_efficiency")))
+_TOLD_IN_SEVERAL_WAYS = {
+    *("sleep_time", "wake_time", "sleep_cycle", "sleep_cycle_time", "light_latency", "deep_latency", "rem_latency"),
+    *("sleep_index", "time_in_no_snoring"),
+}
+_AVERAGED = frozenset(Stat.__struct_fields__) - _RATIOS - _TOLD_IN_SEVERAL_WAYS
 _VOLATILE_IN_USER = frozenset({"last_session_info", "user_id"})
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -30,12 +35,36 @@ def session_hash(body: bytes) -> str:
 
 def row_hash(row: Mapping[str, Any]) -> str:
     """Hash of a row of the session list, times in UTC: 32 hex digits that change with any of its facts."""
-    return sha256(msgspec.json.encode(_canonical(row), order="deterministic")).hexdigest()[:32]
+    return sha256(msgspec.json.encode(_canonical(dict(row)), order="deterministic")).hexdigest()[:32]
 
 
 def average_stats_hash(body: bytes) -> str:
     """Hash of an average-stats body; a body that cannot be read has the hash of its bytes."""
     return _hash(body, frozenset({"user_id"}))
+
+
+def averaged_hashes(body: bytes) -> dict[str, str]:
+    """Hash of the figures that an average-stats body shows of each slept session, by session id.
+
+    Only figures that every documented variant shows alike count, and when the analysis was completed: another hash
+    means another analysis. Sessions without figures are left out; a body that cannot be read shows none.
+    """
+    try:
+        content = _result(body)
+        rows = content.get("slept_sessions") if isinstance(content, dict) else None
+        return dict(filter(None, map(_averaged, rows))) if isinstance(rows, list) else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _averaged(row: Any) -> tuple[str, str] | None:
+    """Session id and hash of a row of ``slept_sessions``; None if it has no id or no figures."""
+    if not isinstance(row, dict) or all(row.get(name) is None for name in _AVERAGED):
+        return None
+    session_id = row.get("id") or row.get("session_id")
+    if not isinstance(session_id, str):
+        return None
+    return session_id, row_hash({name: row.get(name) for name in (*_AVERAGED, "completed_time")})
 
 
 def user_hash(body: bytes) -> str:
@@ -64,7 +93,10 @@ def _result(body: bytes) -> Any:
 
 
 def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    # Texts and numbers first, because there are most of them; no abstract classes, which are slow to ask.
+    if isinstance(value, str):
+        return _in_utc(value) if _ISO_TIME.fullmatch(value) else value
+    if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         if set(map(type, value)) == {int}:  # a thousand stages, left as they are
@@ -72,8 +104,6 @@ def _canonical(value: Any) -> Any:
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and _ISO_TIME.fullmatch(value):
-        return _in_utc(value)
     return value
 
 

@@ -16,3 +16,6 @@ RE_ANALYSED = "re_analysed"
 
 DELETED = "deleted"
 """The vendor does not have it any more; the version is a tombstone."""
+
+MOVED = "moved"
+"""No version: a note that a document lies, or has lain, under two dates."""

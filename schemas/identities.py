@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from schemas.asleep import NO_BREATHING_STABILITY, Epochs, SessionDetail, Stat
 from schemas.quirks import efficiency_fraction
-from schemas.stages import ASLEEP_STAGE_CODES, EPOCH_S, UNKNOWN
+from schemas.stages import ASLEEP_STAGE_CODES, DEEP, EPOCH_S, FOUR_STAGE, LIGHT, REM, UNKNOWN, WAKE, packed_asleep_codes
 
 Kind = Literal["exact", "tolerance"]
 
@@ -205,19 +205,24 @@ _BREATH_FIELDS = (
 )
 
 
+_IN_WHOLE_EPOCHS = tuple(
+    name
+    for name in Stat.__struct_fields__
+    if name.startswith("time_in_") or name.endswith("_latency") or name == "longest_waso"
+    if name != "time_in_bed"
+)
+
+
 def _whole_epochs(f: Figures) -> bool:
-    names = [name for name in Stat.__struct_fields__ if name.startswith("time_in_") or name.endswith("_latency")]
-    names.remove("time_in_bed")
-    if f.stat.time_in_sleep == 0:
-        # The latency of a night without sleep is the whole time in bed, partial last epoch included.
-        names.remove("sleep_latency")
-    durations = (getattr(f.stat, name) for name in (*names, "longest_waso"))
+    # The latency of a night without sleep is the whole time in bed, partial last epoch included.
+    left_out = "sleep_latency" if f.stat.time_in_sleep == 0 else None
+    durations = (getattr(f.stat, name) for name in _IN_WHOLE_EPOCHS if name != left_out)
     return all(value % EPOCH_S == 0 for value in durations if value is not None)
 
 
 def _stage_totals(f: Figures) -> bool:
-    epochs = f.epochs_in_sleep_period()
-    totals = {0: "time_in_wake", 1: "time_in_light", 2: "time_in_deep", 3: "time_in_rem"}
+    epochs = packed_asleep_codes(f.epochs_in_sleep_period(), FOUR_STAGE).tobytes()
+    totals = {WAKE: "time_in_wake", LIGHT: "time_in_light", DEEP: "time_in_deep", REM: "time_in_rem"}
     return all(EPOCH_S * epochs.count(code) == f.seconds(name)[0] for code, name in totals.items())
 
 

@@ -5,9 +5,8 @@ Pure functions of a night's date, instants and an IANA zone; which night an inst
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from schemas.nights import night_of, utc_date
+from schemas.nights import night_of, utc_date, zone_named
 
 DAY = timedelta(days=1)
 MAIN_SLEEP = timedelta(hours=3)
@@ -27,12 +26,6 @@ def night_hours(night: date, zone: str) -> tuple[datetime, datetime]:
 def night_dates(night: date, zone: str) -> tuple[date, ...]:
     """The UTC dates on which a session of the night may start, in order: one or two."""
     return _dates(*night_hours(night, zone))
-
-
-@lru_cache(maxsize=65_536)
-def sleep_dates(night: date, zone: str) -> tuple[date, ...]:
-    """The UTC dates that 21:00 to 09:00 of the night touches: those on which its main sleep is to be expected."""
-    return _dates(_instant(night, EVENING, zone), _instant(night + DAY, MORNING, zone))
 
 
 @lru_cache(maxsize=65_536)
@@ -72,4 +65,4 @@ def _dates(first: datetime, after: datetime) -> tuple[date, ...]:
 
 
 def _instant(day: date, clock: time, zone: str) -> datetime:
-    return datetime.combine(day, clock, ZoneInfo(zone)).astimezone(UTC)
+    return datetime.combine(day, clock, zone_named(zone)).astimezone(UTC)

@@ -28,9 +28,9 @@ VERDICTS: dict[str, str] = {
     COMPLETE: "a main sleep was recorded and analysed; its figures may still be missing",
     PENDING: "a session is being recorded, analysed or built; every sync looks again",
     QUARANTINED: "a session's document cannot be used: nightshift quarantine list",
-    USER_GONE: "the vendor knows the user no more, and was not asked about this night before",
+    USER_GONE: "the vendor knows the user no more or will delete them, and was not asked about this night before",
     PROVIDER_ERROR: "the vendor failed for the user and was not asked about this night before",
-    INACTIVE: "the user is followed on a part of the night only, so the vendor is not asked about its sleep",
+    INACTIVE: "the roster's dates do not include the night any more, and the vendor was not asked about it before",
     NOT_CHECKED: "the vendor was not asked, or not since the night was over",
     NEVER_SLEPT: "a night was recorded, but no sleep found in it; or nothing but rests without sleep",
     NAP_ONLY: "sleep was recorded, but only naps: under 3 hours and mostly outside of 21:00 to 09:00",
@@ -96,9 +96,10 @@ class NightFacts:
     """What is known of one user and night that is over.
 
     ``checked_at``: when the vendor had answered about the whole night after its end, None if it has not.
-    ``asked``: every date of it was asked for at some time. ``followed``: the roster's dates cover its sleep.
-    ``known``: the vendor knows the user. ``failure``: kind of the error that left the night unasked, if one did;
-    ``stopped``: the pull ended before it came to the user.
+    ``asked``: every date of it was asked for at some time. ``followed``: the roster's dates include it.
+    ``known``: the vendor knows the user; ``marked``: it will delete them, so that nothing is asked any more.
+    ``failure``: kind of the error that left the night unasked, if one did; ``stopped``: the pull ended before it came
+    to the user.
     """
 
     ended_at: datetime
@@ -107,6 +108,7 @@ class NightFacts:
     asked: bool = False
     followed: bool = True
     known: bool = True
+    marked: bool = False
     failure: str | None = None
     stopped: bool = False
 
@@ -161,7 +163,7 @@ def _verdict(facts: NightFacts) -> tuple[str, NightSession | None]:
     if mains:
         return COMPLETE, max(mains, key=_by_length)
     if Standing.WAITING in standings:
-        return PENDING, None
+        return (PENDING if facts.followed and not facts.marked else _why_unchecked(facts)), None
     if Standing.REFUSED in standings:
         return QUARANTINED, None
     if facts.checked_at is None:
@@ -178,7 +180,7 @@ def _verdict(facts: NightFacts) -> tuple[str, NightSession | None]:
 
 
 def _why_unchecked(facts: NightFacts) -> str:
-    if not facts.known:
+    if facts.marked or not facts.known:
         return USER_GONE
     if facts.failure is not None:
         return PROVIDER_ERROR

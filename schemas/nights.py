@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 HALF_DAY = timedelta(hours=12)
 
+zone_named = cache(ZoneInfo)
+"""The zone of this name; zoneinfo itself remembers only the last eight and reads the file of every other one anew."""
+
 FIRST_DAY = date(2020, 1, 1)
 """UTC date before which no session is kept: the first partition."""
 
@@ -22,12 +25,12 @@ def night_of(start: datetime, zone: str) -> date:
     23:50 and 00:10 belong to one night, and a start at noon opens the next; wall-clock arithmetic, so that a clock
     change in the night does not matter.
     """
-    return (start.astimezone(ZoneInfo(zone)).replace(tzinfo=None) - HALF_DAY).date()
+    return (start.astimezone(zone_named(zone)).replace(tzinfo=None) - HALF_DAY).date()
 
 
 def local_date(instant: datetime, zone: str) -> date:
     """The calendar date that a clock in the zone shows."""
-    return instant.astimezone(ZoneInfo(zone)).date()
+    return instant.astimezone(zone_named(zone)).date()
 
 
 def utc_date(instant: datetime) -> date:

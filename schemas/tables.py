@@ -282,8 +282,8 @@ USERS = Table(
             _column("height_cm", pa.float64(), "Height.", "cm"),
             _column("weight_kg", pa.float64(), "Weight.", "kg"),
             _column("to_be_deleted", pa.bool_(), "The vendor has marked the user for deletion."),
-            _column("active_from", pa.date32(), "First day the user is followed, from the roster."),
-            _column("active_to", pa.date32(), "Last day the user is followed, from the roster."),
+            _column("active_from", pa.date32(), "First night the user is followed, by its evening, from the roster."),
+            _column("active_to", pa.date32(), "Last night the user is followed, by its evening, from the roster."),
         ]
     ),
 )

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from connectors.lake.raw import CurrentDocument
-from schemas.asleep import COMPLETE, STATES, AverageStats, Envelope, SessionDetail, User
+from schemas.asleep import COMPLETE, STATES, AverageStats, Envelope, Session, SessionDetail, Stat, User
 from schemas.documented_fields import note_unknown_fields
 from schemas.quirks import UNKNOWN_CODE, UNREADABLE_VALUE, Notes
 
@@ -43,6 +43,28 @@ class Refused(Exception):
         self.explanation = explanation
 
 
+class _ExactSession(Session, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _ExactStat(Stat, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _ExactDetail(SessionDetail, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    session: _ExactSession
+    stat: _ExactStat | None = None
+    user_id: Any = None
+
+
+class _ExactEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    result: _ExactDetail
+    detail: Any = None
+
+
+_EXACT_SESSION = msgspec.json.Decoder(_ExactEnvelope)
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[ResultT]):
     """A raw document with its typed content; ``notes`` collects what was read by a tolerant rule."""
@@ -54,7 +76,11 @@ class Decoded(Generic[ResultT]):
 
 def decode_session(current: CurrentDocument) -> Decoded[SessionDetail]:
     """Type a session document. Raises: Refused."""
-    return _decode(current, SessionDetail)
+    try:
+        # Nearly every document has all that is documented and nothing else: of those there is nothing to note.
+        return Decoded(current, _EXACT_SESSION.decode(current.document.body).result)
+    except (ValueError, RecursionError):
+        return _decode(current, SessionDetail)
 
 
 def decode_average_stats(current: CurrentDocument) -> Decoded[AverageStats]:

@@ -5,7 +5,7 @@ the document; the rules are those of ``schemas.quirks``.
 """
 
 import re
-from collections.abc import Sequence
+from array import array
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -40,10 +40,12 @@ from schemas.stages import (
     NO_STAGES,
     TWO_STAGE,
     UNKNOWN,
-    from_asleep_codes,
+    packed_asleep_codes,
+    packed_asleep_marks,
 )
 
 _CLOCK_TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?Z?")
+_UNKNOWN_BYTE = array("b", [UNKNOWN]).tobytes()
 _LOST_CHUNKS = timedelta(seconds=LOST_CHUNKS_S)
 _STAGE_LATENCIES = {
     "light_latency": "latency_to_light_s",
@@ -55,43 +57,66 @@ _STAT = "$.result.stat"
 
 
 @dataclass(frozen=True, slots=True)
+class Stages:
+    """The arrays of a session in lake codes, a byte an epoch, and which plan they are of."""
+
+    has_stages: str
+    sleep: "array[int] | None"
+    breath: "array[int] | None"
+    snoring: "array[int] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSession:
+    """A complete session that the lake has: when it was (UTC), its stages, and the typed document they are from."""
+
+    decoded: Decoded[SessionDetail]
+    start: datetime
+    end: datetime
+    stages: Stages
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """The columns that name a session in every table."""
+        document = self.decoded.current.document
+        return {"source": document.source, "user_id": document.user_id, "session_id": document.document_id}
+
+
+@dataclass(frozen=True, slots=True)
 class SleepSession:
     """A complete session: its row of ``sleep_sessions`` and its stages in lake codes."""
 
     row: dict[str, Any]
-    sleep_stages: list[int] | None
-    breath_stages: list[int] | None
-    snoring_stages: list[int] | None
+    stages: Stages
     unknown_epochs: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stages:
-    """The arrays of a session in lake codes, and which plan they are of."""
-
-    has_stages: str
-    sleep: list[int] | None
-    breath: list[int] | None
-    snoring: list[int] | None
-
-
-def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone: str) -> SleepSession:
-    """Make the lake's record of a complete session; ``roster_zone`` is used when the phone's zone is unusable.
+def recorded_session(decoded: Decoded[SessionDetail]) -> RecordedSession:
+    """What every table needs of a complete session. Only here, and never for a figure, is one refused.
 
     What a tolerant rule had to read is added to ``decoded.notes``. Raises: Refused.
     """
-    detail, document, notes = decoded.content, decoded.current.document, decoded.notes
-    session, stat = detail.session, detail.stat
+    session, document = decoded.content.session, decoded.current.document
     start = instant(session.start_time, f"{_SESSION}.start_time")
     end = instant(session.end_time, f"{_SESSION}.end_time")
     _check_identity(session.id, document.document_id)
     _check_order(start, end, document.date)
+    return RecordedSession(decoded, start, end, _stages(decoded.content, decoded.notes))
+
+
+def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> SleepSession:
+    """Make the row of ``sleep_sessions``; ``roster_zone`` is used when the phone's zone is unusable.
+
+    What a tolerant rule had to read is added to the notes of the document; nothing refuses it any more.
+    """
+    decoded, start, end, stages = recorded.decoded, recorded.start, recorded.end, recorded.stages
+    detail, document, notes = decoded.content, decoded.current.document, decoded.notes
+    session, stat = detail.session, detail.stat
     within = (start - _LOST_CHUNKS, end + _LOST_CHUNKS)
     onset = _moment(stat.sleep_time if stat else None, within, f"{_STAT}.sleep_time", notes)
     final_wake = _moment(stat.wake_time if stat else None, within, f"{_STAT}.wake_time", notes)
     phone_zone = _phone_zone(detail, notes)
     zone = phone_zone if is_iana_zone(phone_zone or "") else roster_zone
-    stages = _stages(detail, notes)
     counted = _counted(stages)
     metrics = _metrics(detail, counted, notes)
     if metrics["total_sleep_time_s"] == 0:
@@ -99,9 +124,7 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
     agreement = night_agreement(metrics, counted) if counted else None
     row = {
         "org_id": org_id,
-        "source": document.source,
-        "user_id": document.user_id,
-        "session_id": session.id,
+        **recorded.ids,
         "start_time": start,
         "end_time": end,
         "sleep_onset": onset,
@@ -123,8 +146,12 @@ def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone:
         "provider_agreement": agreement.verdict if agreement else None,
         "provider_differences": agreement.differing if agreement else None,
     }
-    unknown_epochs = counted.unknown_epochs if counted else 0
-    return SleepSession(row, stages.sleep, stages.breath, stages.snoring, unknown_epochs)
+    return SleepSession(row, stages, counted.unknown_epochs if counted else 0)
+
+
+def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone: str) -> SleepSession:
+    """Both at once: the lake's record of a complete session, if it has one. Raises: Refused."""
+    return with_figures(recorded_session(decoded), org_id, roster_zone)
 
 
 def share(part_s: float | None, whole_s: float | None) -> float | None:
@@ -184,21 +211,23 @@ def _known_words(words: list[str], known: frozenset[str], path: str, notes: Note
     return words
 
 
-def _stages(detail: SessionDetail, notes: Notes) -> _Stages:
+def _stages(detail: SessionDetail, notes: Notes) -> Stages:
     session, has_stages = detail.session, _has_stages(detail)
-    for name, known in (
-        ("sleep_stages", ASLEEP_STAGE_CODES),
-        ("breath_stages", ASLEEP_BINARY_CODES),
-        ("snoring_stages", ASLEEP_BINARY_CODES),
-    ):
-        if not known.issuperset(getattr(session, name) or ()):
-            notes.add(UNKNOWN_CODE, f"{_SESSION}.{name}")
-    return _Stages(
+    stages = Stages(
         has_stages,
-        from_asleep_codes(session.sleep_stages, has_stages) if session.sleep_stages else None,
-        _binary_codes(session.breath_stages),
-        _binary_codes(session.snoring_stages),
+        packed_asleep_codes(session.sleep_stages, has_stages) if session.sleep_stages else None,
+        packed_asleep_marks(session.breath_stages) if session.breath_stages else None,
+        packed_asleep_marks(session.snoring_stages) if session.snoring_stages else None,
     )
+    for name, sent, packed, known in (
+        ("sleep_stages", session.sleep_stages, stages.sleep, ASLEEP_STAGE_CODES),
+        ("breath_stages", session.breath_stages, stages.breath, ASLEEP_BINARY_CODES),
+        ("snoring_stages", session.snoring_stages, stages.snoring, ASLEEP_BINARY_CODES),
+    ):
+        # A code that is not known is an unknown epoch of ours; where there is none, there is no need to look further.
+        if packed and _UNKNOWN_BYTE in packed.tobytes() and not known.issuperset(sent or ()):
+            notes.add(UNKNOWN_CODE, f"{_SESSION}.{name}")
+    return stages
 
 
 def _has_stages(detail: SessionDetail) -> str:
@@ -206,16 +235,12 @@ def _has_stages(detail: SessionDetail) -> str:
     stages, stat = detail.session.sleep_stages, detail.stat
     if not stages:
         return NO_STAGES
-    if any(stage in (2, 3) for stage in stages):
+    if not {2, 3}.isdisjoint(stages):
         return FOUR_STAGE
     if stat is not None:
         totals = (stat.time_in_light, stat.time_in_deep, stat.time_in_rem)
         return TWO_STAGE if all(total is None for total in totals) else FOUR_STAGE
     return TWO_STAGE if 1 in stages else FOUR_STAGE
-
-
-def _binary_codes(codes: Sequence[float | None] | None) -> list[int] | None:
-    return [int(code) if code in (0, 1) and code is not None else UNKNOWN for code in codes] if codes else None
 
 
 def _metrics(detail: SessionDetail, counted: HypnogramStatistics | None, notes: Notes) -> dict[str, Any]:
@@ -245,7 +270,7 @@ def _figure(metric: Metric, stat: dict[str, Any], notes: Notes) -> Any:
     return whole_number(value, HIGHEST[metric.unit], path, notes)
 
 
-def _counted(stages: _Stages) -> HypnogramStatistics | None:
+def _counted(stages: Stages) -> HypnogramStatistics | None:
     """What the stages themselves say, if there are any."""
     if stages.sleep is None:
         return None

@@ -3,86 +3,91 @@
 The tables of one date share this reading, so that they always agree on which sessions exist.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from assets.builds import Built
-from assets.lake.decoding import Decoded, Refused, decode_average_stats, decode_session, is_complete
+from assets.lake.decoding import Refused, decode_average_stats, decode_session, is_complete
 from assets.lake.drift import DriftTally
-from assets.lake.normalise import SleepSession, normalise_session
+from assets.lake.normalise import RecordedSession, recorded_session
 from assets.lake.normalise_averages import normalise_average_stats
-from assets.results import doubled_keys
+from assets.results import UNIQUE_KEYS, doubled_keys
 from connectors.home import Home
 from connectors.lake.raw import CurrentDocument, RawDocument
+from connectors.lake.tables import Rows
 from connectors.state.quarantine import Quarantined, replace_quarantined
 from connectors.state.roster import RosterUser, list_users
-from schemas.asleep import ASLEEP, SessionDetail
+from schemas.asleep import ASLEEP
 from schemas.documents import AVERAGE_STATS, SESSION
 from schemas.tables import Table
 
 
 @dataclass(slots=True)
 class SessionPartition:
-    """The sessions of a UTC date as raw has them now; ``details`` are the typed documents behind ``sessions``."""
+    """What the documents of a UTC date came to, as raw has them now."""
 
     documents: int = 0
-    sessions: list[SleepSession] = field(default_factory=list)
-    details: list[SessionDetail] = field(default_factory=list)
+    sessions: int = 0
     refused: list[tuple[CurrentDocument, Refused]] = field(default_factory=list)
     waiting: int = 0
     deleted: int = 0
     drift: DriftTally = field(default_factory=DriftTally)
 
 
-def read_sessions(home: Home, day: date) -> SessionPartition:
-    """Every session of a date: normalised, refused, waiting for the vendor, or deleted."""
-    roster = roster_of(home)
-    found = SessionPartition()
+def sessions_of(home: Home, day: date, found: SessionPartition) -> Iterator[RecordedSession]:
+    """Every complete session of a date.
+
+    One at a time, because a thousand nights of stages fill the memory; what is refused, waiting for the vendor or
+    deleted is counted in ``found``, and what was noted of a session once the next one is asked for.
+    """
     for current in home.raw.current(ASLEEP, SESSION, day):
         found.documents += 1
         if current.deleted:
             found.deleted += 1
             continue
         try:
-            _sort_in(found, decode_session(current), roster)
+            decoded = decode_session(current)
         except Refused as refused:
             found.refused.append((current, refused))
-    return found
-
-
-def _sort_in(found: SessionPartition, decoded: Decoded[SessionDetail], roster: dict[str, RosterUser]) -> None:
-    try:
-        if not is_complete(decoded):
-            found.waiting += 1
-            return
-        found.sessions.append(_normalised(decoded, roster))
-        found.details.append(decoded.content)
-    finally:
-        found.drift.add(decoded.current.document.user_id, decoded.notes.drift)
+            continue
+        try:
+            if is_complete(decoded):
+                session = recorded_session(decoded)
+                found.sessions += 1
+                yield session
+            else:
+                found.waiting += 1
+        except Refused as refused:
+            found.refused.append((current, refused))
+        finally:
+            found.drift.add(current.document.user_id, decoded.notes.drift)
 
 
 def build_session_table(
-    home: Home,
-    table: Table,
-    partition: str,
-    rows: Callable[[SleepSession], Iterable[dict[str, Any]]],
+    home: Home, table: Table, partition: str, rows: Callable[[Iterable[RecordedSession]], Rows]
 ) -> tuple[Built, SessionPartition]:
     """Replace one date of a table with the rows made from its sessions."""
-    found = read_sessions(home, date.fromisoformat(partition))
-    table_rows = [row for session in found.sessions for row in rows(session)]
+    found = SessionPartition()
+    table_rows = rows(sessions_of(home, date.fromisoformat(partition), found))
     built = Built(
         documents=found.documents,
-        rows=len(found.sessions),
+        rows=found.sessions,
         quarantined=len(found.refused),
         waiting=found.waiting,
         deleted=found.deleted,
         files=int(home.lake.replace(table, f"date={partition}", table_rows)),
-        findings=doubled_keys(table, table_rows),
+        findings=_doubled(table, table_rows),
         drift=found.drift.told(),
     )
     return built, found
+
+
+def _doubled(table: Table, rows: Rows) -> dict[str, int]:
+    if isinstance(rows, list):
+        return doubled_keys(table, rows)
+    return {UNIQUE_KEYS: rows.num_rows - rows.group_by(list(table.key)).aggregate([]).num_rows}
 
 
 @dataclass(slots=True)
@@ -137,11 +142,6 @@ def roster_of(home: Home) -> dict[str, RosterUser]:
     """The rostered users by id."""
     with home.state.read() as connection:
         return {user.user_id: user for user in list_users(connection, ASLEEP)}
-
-
-def _normalised(decoded: Decoded[SessionDetail], roster: dict[str, RosterUser]) -> SleepSession:
-    org_id, zone = label_of(decoded.current.document, roster)
-    return normalise_session(decoded, org_id, zone)
 
 
 def label_of(document: RawDocument, roster: Mapping[str, RosterUser]) -> tuple[str, str]:

@@ -4,15 +4,17 @@
 version that cannot be read or is not complete has no row, but ends the one before it, as it does in ``sleep_sessions``.
 What cannot be read is only counted here: the version that counts is in quarantine with ``sleep_sessions``, and nobody
 can do anything about one that has been replaced since.
+
+A session that has moved to another UTC date has all its versions there, those of before too.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 
-from assets.builds import Built, build_partitions
+from assets.builds import Built, build_partitions, mark_days_dirty, mark_months_dirty
 from assets.lake.decoding import Refused, decode_session, is_complete
 from assets.lake.normalise import normalise_session
 from assets.lake.partition import label_of, roster_of
@@ -22,6 +24,7 @@ from connectors.home import Home
 from connectors.lake.raw import CurrentDocument
 from schemas.asleep import ASLEEP
 from schemas.documents import SESSION
+from schemas.nights import FIRST_DAY
 from schemas.session_changes import reason_of
 from schemas.tables import SESSION_HISTORY
 
@@ -30,7 +33,10 @@ KEY = dg.AssetKey(["lake", NAME])
 
 
 def build_session_history(home: Home, partition: str) -> Built:
-    """Build one UTC date from raw and roster; a document is a version, and a deletion is a row."""
+    """Build one UTC date from raw and roster; a document is a version, and a deletion is a row.
+
+    When that changes anything, the dates from or to which its sessions have moved are built again too.
+    """
     day = date.fromisoformat(partition)
     roster = roster_of(home)
     result = Built()
@@ -51,7 +57,21 @@ def build_session_history(home: Home, partition: str) -> Built:
     result.rows = len(rows)
     result.files = int(home.lake.replace(SESSION_HISTORY, f"date={partition}", rows))
     result.findings = doubled_keys(SESSION_HISTORY, rows)
+    if result.files:
+        _have_dates_beside_built_again(home, day)
     return result
+
+
+def _have_dates_beside_built_again(home: Home, day: date) -> None:
+    """A session that has gone from here is elsewhere, and the other way round; a pull may have been killed before it
+    could say so. The averages of the month are compared with what is left here.
+    """
+    beside = home.raw.dates_beside(ASLEEP, SESSION, day)
+    if beside:
+        near = (max(FIRST_DAY, day - timedelta(days=1)), day + timedelta(days=1))
+        with home.state.write() as connection:
+            mark_days_dirty(connection, (other.isoformat() for other in beside))
+            mark_months_dirty(connection, {f"{neighbour:%Y-%m}" for neighbour in near})
 
 
 def _kept(versions: Sequence[CurrentDocument], day: date) -> Iterator[dict[str, Any]]:

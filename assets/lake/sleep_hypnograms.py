@@ -1,12 +1,15 @@
 """``sleep_hypnograms``: one row a session that has stages, with one value for each 30-second epoch."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import numpy.typing as npt
 
 from assets.builds import Built, build_partitions
-from assets.lake.normalise import SleepSession
+from assets.lake.normalise import RecordedSession
 from assets.lake.partition import build_session_table
 from assets.partitions import BACKFILL, DAILY
 from assets.results import OWNERS, built, table_check_results, table_checks, table_metadata
@@ -18,19 +21,24 @@ NAME = "sleep_hypnograms"
 KEY = dg.AssetKey(["lake", NAME])
 
 
-def hypnogram_rows(session: SleepSession) -> Iterator[dict[str, Any]]:
-    """The row of a session, or none if it has no stages at all."""
-    if session.sleep_stages or session.breath_stages or session.snoring_stages:
-        yield {
-            "source": session.row["source"],
-            "user_id": session.row["user_id"],
-            "session_id": session.row["session_id"],
-            "start_time": session.row["start_time"],
+def hypnogram_rows(sessions: Iterable[RecordedSession]) -> list[dict[str, Any]]:
+    """The rows of those that have stages at all."""
+    return [
+        {
+            **session.ids,
+            "start_time": session.start,
             "epoch_s": EPOCH_S,
-            "sleep_stages": session.sleep_stages,
-            "breath_stages": session.breath_stages,
-            "snoring_stages": session.snoring_stages,
+            "sleep_stages": _for_arrow(session.stages.sleep),
+            "breath_stages": _for_arrow(session.stages.breath),
+            "snoring_stages": _for_arrow(session.stages.snoring),
         }
+        for session in sessions
+        if session.stages.sleep or session.stages.breath or session.stages.snoring
+    ]
+
+
+def _for_arrow(codes: "array[int] | None") -> "npt.NDArray[np.int8] | None":
+    return np.frombuffer(codes, np.int8) if codes is not None else None
 
 
 def build_sleep_hypnograms(home: Home, partition: str) -> Built:

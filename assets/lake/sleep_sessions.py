@@ -1,11 +1,14 @@
 """``sleep_sessions``: one row a complete session, with its times, dates and metrics."""
 
+from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from assets.builds import BuildReport, Built, build_partitions, mark_months_dirty
-from assets.lake.partition import SessionPartition, build_session_table, quarantine
+from assets.lake.normalise import RecordedSession, with_figures
+from assets.lake.partition import build_session_table, label_of, quarantine, roster_of
 from assets.partitions import BACKFILL, DAILY
 from assets.results import (
     OWNERS,
@@ -34,22 +37,23 @@ EPOCHS = "epochs"
 
 def build_sleep_sessions(home: Home, partition: str) -> Built:
     """Build one UTC date; counts violated identities, and how the vendor's figures agree with the hypnograms."""
-    result, found = build_session_table(home, SLEEP_SESSIONS, partition, lambda session: [session.row])
+    findings = Counter({UNKNOWN_EPOCHS: 0, EPOCHS: 0})
+    roster = roster_of(home)
+
+    def row(recorded: RecordedSession) -> dict[str, Any]:
+        session = with_figures(recorded, *label_of(recorded.decoded.current.document, roster))
+        findings.update(agreement_findings([session.row]))
+        findings[UNKNOWN_EPOCHS] += session.unknown_epochs
+        findings[EPOCHS] += len(session.stages.sleep or ())
+        findings.update(violations(recorded.decoded.content))
+        return session.row
+
+    result, found = build_session_table(home, SLEEP_SESSIONS, partition, lambda sessions: [*map(row, sessions)])
     quarantine(home, NAME, partition, found.refused)
-    result.findings |= _findings(found)
+    result.findings |= findings
     if found.documents:
         _have_averages_compared_again(home, partition)
     return result
-
-
-def _findings(found: SessionPartition) -> dict[str, int]:
-    findings = agreement_findings(session.row for session in found.sessions)
-    findings[UNKNOWN_EPOCHS] = sum(session.unknown_epochs for session in found.sessions)
-    findings[EPOCHS] = sum(len(session.sleep_stages or ()) for session in found.sessions)
-    for detail in found.details:
-        for violation in violations(detail):
-            findings[violation] = findings.get(violation, 0) + 1
-    return findings
 
 
 def _have_averages_compared_again(home: Home, partition: str) -> None:

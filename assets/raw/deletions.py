@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
-from assets.raw.pulled import UserPull
+from assets.raw.pulled import UserPull, time_after
 from connectors.errors import NightshiftError
 from connectors.lake.raw import NOT_FOUND, RawDocument
 from connectors.state.ledger import DELETED, LedgerSession
@@ -72,11 +72,11 @@ def deletions_of(vanished: Iterable[Vanished], now: datetime) -> list[UserPull]:
 def _deletion(gone: Vanished, now: datetime) -> UserPull:
     pull, seen = UserPull(gone.user), gone.seen
     pull.counts.deleted = 1
-    deleted = replace(seen, verdict=DELETED, changed_at=now)
+    deleted = replace(seen, verdict=DELETED, changed_at=time_after(seen, now))
     if seen.content_hash is not None:
         content_hash = f"tombstone:{sha256(gone.body).hexdigest()}"
         deleted = replace(deleted, content_hash=content_hash, revision=seen.revision + 1)
-        pull.raw.append(_tombstone(gone, content_hash, now))
+        pull.raw.append(_tombstone(gone, content_hash, deleted.changed_at))
         pull.dirty_days.add(seen.partition)
     pull.sessions.append(deleted)
     return pull

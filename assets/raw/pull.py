@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from assets.builds import mark_days_dirty, mark_months_dirty, mark_nights_around, mark_users_dirty
 from assets.night_facts import mark_stale_nights
 from assets.raw.deletions import Brake, Vanished, deletions_of
-from assets.raw.months_of_user import pull_months
-from assets.raw.pulled import Known, SessionCounts, UserPull, last_day
-from assets.raw.user_pull import pull_user, pull_user_document
+from assets.raw.months_of_user import owe_months_not_asked_for, pull_months
+from assets.raw.pulled import Known, SessionCounts, UserPull
+from assets.raw.sessions_of_user import Look
+from assets.raw.user_pull import USER_DOCUMENT_AGE, pull_user, pull_user_document
 from connectors.asleep.client import AsleepClient
 from connectors.errors import UserNotFound, VendorError, stops_everything
 from connectors.failpoints import failpoint
@@ -26,6 +27,10 @@ from connectors.home import Home
 from connectors.state.ledger import (
     COMPLETE,
     NOT_ASKED,
+    OWED,
+    PENDING,
+    LedgerDocument,
+    LedgerSession,
     clear_unpulled,
     count_sessions,
     documents_of,
@@ -37,10 +42,11 @@ from connectors.state.ledger import (
     unpulled_days,
     users_with_pending,
 )
-from connectors.state.nights import note_answered, note_asked
-from connectors.state.roster import RosterUser, list_users, mark_gone
+from connectors.state.nights import first_answered, never_asked, note_answered, note_asked
+from connectors.state.roster import RosterUser, mark_gone, mark_to_be_deleted, users_to_ask
 from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull, remember_vendor
 from schemas.asleep import ASLEEP
+from schemas.documents import AVERAGE_STATS, SESSION, USER
 from schemas.nights import utc_date
 
 CHUNK_USERS = 50
@@ -160,12 +166,13 @@ async def pull_average_stats(
 
     async def one(user: RosterUser, known: Known) -> UserPull:
         pulled = UserPull(user)
-        followed = [month for month in months if user.active_within(month, last_day(month))]
-        await _or_failure(pulled, pull_months(client, pulled, followed, known, home.clock()))
+        look = _look(home, client, known)
+        await _or_failure(pulled, pull_months(look, pulled, months))
+        owe_months_not_asked_for(pulled, look.now)
         return pulled
 
     with home.state.read() as connection:
-        users = list_users(connection, ASLEEP)
+        users = users_to_ask(connection, ASLEEP)
     return await _pull_users(home, Errand(account, one), users, progress or Unseen())
 
 
@@ -176,19 +183,36 @@ async def pull_user_documents(
 
     async def one(user: RosterUser, known: Known) -> UserPull:
         pulled = UserPull(user)
-        await _or_failure(pulled, pull_user_document(client, pulled, known, home.clock()))
+        await _or_failure(pulled, pull_user_document(_look(home, client, known), pulled))
         return pulled
 
     with home.state.read() as connection:
-        users = list_users(connection, ASLEEP)
+        users = users_to_ask(connection, ASLEEP)
     return await _pull_users(home, Errand(account, one), users, progress or Unseen())
 
 
+def _look(home: Home, client: AsleepClient, known: Known) -> Look:
+    """What a pull works with that lists nothing, so that it can miss nothing either."""
+    return Look(client, known, Brake(allowed=0), home.clock())
+
+
 def _delete(home: Home, account: VendorAccount, vanished: Sequence[Vanished], report: PullReport) -> None:
-    deletions = deletions_of(vanished, home.clock())
+    deletions = deletions_of([_as_raw_has_it(home, gone) for gone in vanished], home.clock())
     _commit(home, account, deletions)
     for deletion in deletions:
         _count(report, deletion)
+
+
+def _as_raw_has_it(home: Home, gone: Vanished) -> Vanished:
+    """A pull that was killed may have kept a version of a session of which the ledger knows none: it is deleted too."""
+    seen = gone.seen
+    if seen.content_hash is not None:
+        return gone
+    for kept in home.raw.readable(ASLEEP, SESSION, seen.partition):
+        if (kept.document.user_id, kept.document.document_id) == (seen.user_id, seen.session_id) and not kept.deleted:
+            known = replace(seen, content_hash=kept.document.content_hash, revision=kept.revision)
+            return replace(gone, seen=replace(known, changed_at=max(seen.changed_at, kept.document.fetched_at)))
+    return gone
 
 
 async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
@@ -207,8 +231,9 @@ async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], p
         with home.state.write() as connection:
             put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock(), errand.days)
             windows = [(user, window) for user in users if (window := user.active_within(*errand.days))]
-            expected = note_asked(connection, windows)
-            mark_nights_around(connection, expected, utc_date(home.clock()))
+            today = utc_date(home.clock())
+            fresh = {day for day in never_asked(connection, windows) if day < today}  # no night is lost by a kill
+            mark_nights_around(connection, note_asked(connection, windows) | fresh, today)
     report = PullReport(users=len(users))
     places = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
@@ -271,12 +296,13 @@ def _commit(
 ) -> None:
     if not pulls:
         return
+    _announce(home, pulls)
     home.raw.append(document for pulled in pulls for document in pulled.raw)
     failpoint("pull.raw_durable")
     with home.state.write() as connection:
         if any(pulled.heard for pulled in pulls):
             remember_vendor(connection, account)
-        put_sessions(connection, (session for pulled in pulls for session in pulled.sessions))
+        put_sessions(connection, (s for pulled in pulls for s in (*pulled.remembered.values(), *pulled.sessions)))
         put_documents(connection, (document for pulled in pulls for document in pulled.documents))
         mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
         mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
@@ -284,14 +310,42 @@ def _commit(
             mark_users_dirty(connection)
         if days and began:
             _note_who_is_pulled(connection, home, pulls, days)
-            answered = note_answered(connection, [(p.user, p.listed) for p in pulls if p.listed], began)
+            listed = [(pulled.user, pulled.listed) for pulled in pulls if pulled.listed]
+            expected = note_asked(connection, listed)  # new only of a user whose mark was taken back meanwhile
+            answered = note_answered(connection, listed, began)
             beyond = {day for day in answered if day < days[0]}  # the window's nights are looked at when all is pulled
-            mark_nights_around(connection, beyond, utc_date(home.clock()))
+            mark_nights_around(connection, expected | beyond, utc_date(home.clock()))
         started = {session.partition for pulled in pulls for session in pulled.sessions}
         mark_nights_around(connection, started, utc_date(home.clock()))
-        _note_who_is_gone(connection, pulls)
+        _note_what_the_vendor_says_of(connection, pulls)
         failpoint("pull.before_commit")
     failpoint("pull.committed")
+
+
+def _announce(home: Home, pulls: Sequence[UserPull]) -> None:
+    """Enter what raw is about to have as waiting or owed, so that it is asked for again should this pull be killed.
+
+    Otherwise a session that the vendor deletes before the next pull would be in raw, and nobody would know; and
+    statistics that then are what they were before the pull would not look new, although raw has others since.
+    """
+    first, owed = list[LedgerSession](), list[LedgerDocument]()
+    for pulled in pulls:
+        kept = {document.document_id for document in pulled.raw if document.document == SESSION}
+        first += [
+            replace(session, fingerprint="", verdict=PENDING, content_hash=None, revision=0)
+            for session in pulled.sessions
+            if session.revision == 1 and session.session_id in kept
+        ]
+        owed += [
+            LedgerDocument(d.source, d.document, d.user_id, d.document_id, OWED, d.fetched_at - USER_DOCUMENT_AGE)
+            for d in pulled.raw
+            if d.document in (AVERAGE_STATS, USER)
+        ]
+    if first or owed:
+        with home.state.write() as connection:
+            put_sessions(connection, first)
+            put_documents(connection, owed)
+        failpoint("pull.announced")
 
 
 def _note_who_is_pulled(
@@ -303,7 +357,10 @@ def _note_who_is_pulled(
     clear_unpulled(connection, ASLEEP, done, days)
 
 
-def _note_who_is_gone(connection: sa.Connection, pulls: Sequence[UserPull]) -> None:
+def _note_what_the_vendor_says_of(connection: sa.Connection, pulls: Sequence[UserPull]) -> None:
+    marked = [pulled.user.user_id for pulled in pulls if pulled.to_be_deleted]
+    unmarked = [pulled.user.user_id for pulled in pulls if pulled.to_be_deleted is False]
+    mark_to_be_deleted(connection, ASLEEP, marked=marked, unmarked=unmarked)
     gone = [pulled.user.user_id for pulled in pulls if isinstance(pulled.failure, UserNotFound)]
     back = [pulled.user.user_id for pulled in pulls if pulled.failure is None and pulled.heard]
     mark_gone(connection, ASLEEP, gone=gone, back=back)
@@ -331,7 +388,7 @@ def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
     Who is ended, unknown to the vendor and waits for nothing has nothing to be asked for.
     """
     with home.state.read() as connection:
-        everybody, waiting = list_users(connection, ASLEEP), users_with_pending(connection, ASLEEP)
+        everybody, waiting = users_to_ask(connection, ASLEEP), users_with_pending(connection, ASLEEP)
         left, days = unpulled(connection, ASLEEP), unpulled_days(connection, ASLEEP)
     today = utc_date(home.clock())
     users = [
@@ -355,8 +412,9 @@ def _known(home: Home, chunk: Sequence[RosterUser]) -> dict[str, Known]:
     with home.state.read() as connection:
         sessions = sessions_of(connection, ASLEEP, user_ids)
         documents = documents_of(connection, ASLEEP, user_ids)
+        begun = first_answered(connection, ASLEEP)
     return {
-        user_id: Known({session.session_id: session for session in sessions[user_id]}, documents[user_id])
+        user_id: Known({s.session_id: s for s in sessions[user_id]}, documents[user_id], begun.get(user_id))
         for user_id in user_ids
     }
 

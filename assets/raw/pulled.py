@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from connectors.asleep.answer import Answer
@@ -36,7 +36,9 @@ class UserPull:
     """What pulling one user came to.
 
     ``failure`` is the error that left it incomplete, if any; ``heard`` says that the vendor answered at all;
-    ``averaged`` holds the new sessions with figures, which the statistics of their month should name.
+    ``averaged`` holds the new sessions with figures, which statistics over all of these local dates should name;
+    ``to_be_deleted`` is what the user document says of that, None if it was not asked for or does not tell.
+    ``sessions`` have changed; of those ``remembered``, by id, nothing has but what statistics showed of them.
     """
 
     user: RosterUser
@@ -49,9 +51,11 @@ class UserPull:
     touched_months: set[date] = field(default_factory=set)
     dirty_months: set[date] = field(default_factory=set)
     users_dirty: bool = False
-    averaged: dict[date, set[str]] = field(default_factory=dict)
+    averaged: dict[str, frozenset[date]] = field(default_factory=dict)
     failure: VendorError | None = None
     listed: tuple[date, date] | None = None
+    to_be_deleted: bool | None = None
+    remembered: dict[str, LedgerSession] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "UserPull(…)"
@@ -59,10 +63,11 @@ class UserPull:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger knows of a user: sessions by id, documents by (kind, document id)."""
+    """What the ledger knows of a user: sessions by id, documents by (kind, document id), the first date answered."""
 
     sessions: dict[str, LedgerSession]
     documents: dict[tuple[str, str], LedgerDocument]
+    begun: date | None = None
 
     def __repr__(self) -> str:
         return "Known(…)"
@@ -98,6 +103,14 @@ def raw_document(
         content_hash=content_hash,
         body=answer.body,
     )
+
+
+def time_after(seen: LedgerSession, moment: datetime) -> datetime:
+    """When a version came that replaces the one the ledger knows: ``moment``, unless the clock was set back since.
+
+    The version with the latest time counts, so that it must be later than the one before.
+    """
+    return moment if seen.content_hash is None else max(moment, seen.changed_at + timedelta(microseconds=1))
 
 
 async def all_or_first_error(calls: Iterable[Awaitable[None]]) -> None:

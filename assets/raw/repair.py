@@ -17,14 +17,15 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
-from assets.raw.pulled import last_day
+from assets.raw.pulled import last_day, time_after
+from assets.raw.sessions_of_user import start_date
 from connectors.asleep.answer import Answer
 from connectors.asleep.client import AsleepClient
 from connectors.errors import SessionNotFound, UnreadableAnswer, UserNotFound, VendorError, stops_everything
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.lake.damage import DamagedFile, keep_evidence, set_aside
-from connectors.lake.raw import HTTP_OK, NOT_FOUND, CurrentDocument, RawDocument
+from connectors.lake.raw import HTTP_OK, NOT_FOUND, CurrentDocument, RawDocument, moved
 from connectors.state.ledger import (
     DELETED,
     OWED,
@@ -52,6 +53,9 @@ CHUNK = 100
 
 ONE_PULL = timedelta(hours=1)
 """A session fetched this soon after it was first seen was fetched by the pull that saw it."""
+
+SessionKey = tuple[str, str]
+"""User id, session id."""
 
 T = TypeVar("T")
 
@@ -85,12 +89,13 @@ class RepairReport:
 
 @dataclass(slots=True)
 class _Found:
-    """What an answer came to: documents for raw, and what becomes of the ledger (as it was, as it is)."""
+    """What an answer came to: documents for raw, what becomes of the ledger (as it was, as it is), dates to build."""
 
     raw: list[RawDocument] = field(default_factory=list)
     session: tuple[LedgerSession, LedgerSession] | None = None
     document: tuple[LedgerDocument, LedgerDocument | None] | None = None
     owed: list[LedgerDocument] = field(default_factory=list)
+    days: set[date] = field(default_factory=set)
 
 
 Marker = Callable[[sa.Connection], None]
@@ -161,12 +166,18 @@ class _Repair:
 
         with self._home.state.read() as connection:
             known = [seen for seen in sessions_starting(connection, ASLEEP, day, day) if seen.content_hash is not None]
-        readable = _by_id(self._home.raw.readable(ASLEEP, SESSION, day))
+        raw = self._home.raw
+        notes = raw.notes_of_moves(ASLEEP, SESSION, day)
+        moves = self._moves(day, notes, {(seen.user_id, seen.session_id) for seen in known})
+        self._commit([moves], mark)
+        # What has moved here, and is damaged, is still under the date before as far as it can be read.
+        readable = _by_id(raw.readable_of_all_dates(ASLEEP, SESSION) if notes else raw.readable(ASLEEP, SESSION, day))
         missing: list[LedgerSession] = []
         numbered: list[RawDocument] = []
         for seen in known:
             current = readable.get((seen.user_id, seen.session_id))
-            is_missing = current is None or current.document.content_hash != seen.content_hash
+            held = current and (current.document.date, current.document.content_hash)
+            is_missing = held != (day, seen.content_hash)
             if is_missing:
                 missing.append(seen)
             elif current and current.revision < seen.revision:
@@ -175,7 +186,36 @@ class _Repair:
             self.report.versions_lost += (current.revision if current else 0) + is_missing < seen.revision
         self._commit([_Found(raw=numbered)], mark)
         await self._ask(missing, self._session, mark)
-        return bool(known)
+        return bool(known or moves.days)
+
+    def _moves(self, day: date, notes: set[RawDocument], staying: set[SessionKey]) -> _Found:
+        """The notes of sessions that have moved from or to this date, as far as they are missing here.
+
+        Without them a session would be under two dates. The other date of a move has each note too; where both are lost
+        the ledger knows where a session is. Versions that lay here cannot be fetched again.
+        """
+        raw, found = self._home.raw, _Found()
+        readable = _by_id(raw.readable(ASLEEP, SESSION, day))
+        moving = {(note.user_id, note.document_id) for note in notes}
+        found.raw += {replace(note, date=day) for note in notes} - notes
+        for key, seen in self._known((moving | readable.keys()) - staying).items():
+            found.days.add(seen.partition)
+            if key in moving:
+                lying = raw.readable_versions(ASLEEP, SESSION, seen.partition)
+                versions = next((each for each in lying if _key(each[-1]) == key), None)
+                self.report.versions_lost += versions is not None and len(versions) < versions[-1].revision
+            else:
+                found.raw += moved(replace(readable[key].document, date=seen.partition), was=day)
+        return found
+
+    def _known(self, keys: set[SessionKey]) -> dict[SessionKey, LedgerSession]:
+        """What the ledger knows of these sessions, if it knows of a document of theirs."""
+        user_ids = sorted({user_id for user_id, _ in keys})
+        with self._home.state.read() as connection:
+            parts = [user_ids[start : start + CHUNK] for start in range(0, len(user_ids), CHUNK)]
+            sessions = [s for part in parts for known in sessions_of(connection, ASLEEP, part).values() for s in known]
+        known = {(seen.user_id, seen.session_id): seen for seen in sessions if seen.content_hash is not None}
+        return {key: known[key] for key in keys & known.keys()}
 
     async def _session(self, seen: LedgerSession) -> _Found:
         try:
@@ -184,7 +224,7 @@ class _Repair:
             return self._absent_session(seen, error.body if isinstance(error, SessionNotFound) else b"")
         content_hash = session_hash(answer.body)
         document = _session_document(seen, answer.body)
-        document = replace(document, fetched_at=answer.fetched_at, content_hash=content_hash)
+        document = replace(document, fetched_at=time_after(seen, answer.fetched_at), content_hash=content_hash)
         if content_hash == seen.content_hash:
             self.report.restored += 1
             return _Found(raw=[document])
@@ -192,12 +232,16 @@ class _Repair:
             self.report.waiting += 1
             return _Found()
         self.report.newer += 1
-        revised = replace(document, known_revision=seen.revision + 1, known_since=None, reason=documents.RE_ANALYSED)
+        place = start_date(answer, seen.session_id, self._home.clock()) or seen.partition
+        revised = replace(document, date=place, known_revision=seen.revision + 1, known_since=None)
+        revised = replace(revised, reason=documents.RE_ANALYSED)
+        notes = moved(revised, was=seen.partition) if place != seen.partition else []
         # The next pull asks once more, and does all that belongs to a change.
-        return _Found(raw=[revised], session=(seen, replace(seen, verdict=PENDING)))
+        waiting = replace(seen, partition=place, verdict=PENDING)
+        return _Found(raw=[*notes, revised], session=(seen, waiting), days={place})
 
     def _absent_session(self, seen: LedgerSession, body: bytes) -> _Found:
-        now = self._home.clock()
+        now = time_after(seen, self._home.clock())
         tombstone = replace(_session_document(seen, body), status=NOT_FOUND, fetched_at=now, reason=documents.DELETED)
         if seen.verdict == DELETED:
             self.report.restored += 1
@@ -227,7 +271,10 @@ class _Repair:
             # The same question as then has the same answer, as long as nothing has changed.
             asked_at = self._home.clock() if seen.content_hash == OWED else seen.fetched_at
             end = max(month, min(last_day(month), local_date(asked_at, zone)))
-            answer = self._client.average_stats(seen.user_id, month, end, zone=zone)
+            period = user.period_within(month, end) if user else (month, end)
+            if period is None:
+                return self._absent_document(seen)
+            answer = self._client.average_stats(seen.user_id, *period, zone=zone)
             return await self._document(seen, answer, average_stats_hash, month)
 
         with self._home.state.read() as connection:
@@ -253,11 +300,7 @@ class _Repair:
         try:
             answer = await ask
         except UserNotFound:
-            if not self._accept_deletions:
-                self.report.lost += 1
-                return _Found()
-            self.report.deleted += 1
-            return _Found(document=(seen, None))
+            return self._absent_document(seen)
         user = self._roster.get(seen.user_id)
         document = RawDocument(
             org_id=user.org_id if user else DEFAULT_ORG,
@@ -277,6 +320,14 @@ class _Repair:
         self.report.newer += 1
         fetched = replace(seen, content_hash=document.content_hash, fetched_at=answer.fetched_at)
         return _Found(raw=[document], document=(seen, fetched))
+
+    def _absent_document(self, seen: LedgerDocument) -> _Found:
+        """A document that the vendor has no longer, or about nights that the roster does not let us ask for."""
+        if not self._accept_deletions:
+            self.report.lost += 1
+            return _Found()
+        self.report.deleted += 1
+        return _Found(document=(seen, None))
 
     async def _ask(self, missing: Sequence[T], ask: Callable[[T], Awaitable[_Found]], mark: Marker) -> None:
         """Ask for what is missing; what some calls brought is durable before the next are made."""
@@ -305,6 +356,7 @@ class _Repair:
             put_documents(connection, [now for _, now in same if now])
             forget_documents(connection, [seen for seen, now in same if now is None])
             put_documents(connection, [owed for part in found for owed in part.owed])
+            mark_days_dirty(connection, {day.isoformat() for part in found for day in part.days})
             mark(connection)
         failpoint("repair.committed")
 
@@ -347,8 +399,12 @@ def _missing(known: Iterable[LedgerDocument], readable: Iterable[CurrentDocument
     ]
 
 
-def _by_id(readable: Iterable[CurrentDocument]) -> dict[tuple[str, str], CurrentDocument]:
-    return {(current.document.user_id, current.document.document_id): current for current in readable}
+def _by_id(readable: Iterable[CurrentDocument]) -> dict[SessionKey, CurrentDocument]:
+    return {_key(current): current for current in readable}
+
+
+def _key(current: CurrentDocument) -> SessionKey:
+    return current.document.user_id, current.document.document_id
 
 
 def _in_analysis(answer: Answer[asleep.SessionDetail]) -> bool:

@@ -7,18 +7,21 @@ from hashlib import sha256
 
 import msgspec
 
+from assets.night_facts import night_of_session
 from assets.raw.deletions import Brake, Vanished
-from assets.raw.pulled import Known, UserPull, all_or_first_error, raw_document
+from assets.raw.pulled import Known, UserPull, all_or_first_error, raw_document, time_after
 from connectors.asleep.answer import Answer
 from connectors.asleep.client import AsleepClient
 from connectors.errors import SessionNotFound, UnreadableAnswer, VendorError
-from connectors.lake.raw import RawDocument
+from connectors.lake.raw import RawDocument, moved
 from connectors.state.ledger import COMPLETE, PENDING, LedgerSession
 from connectors.state.roster import RosterUser
 from schemas import asleep, documents
 from schemas.canonical import row_hash, session_hash
 from schemas.documents import SESSION, SESSION_LIST
 from schemas.nights import FIRST_DAY, local_date, utc_date
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,10 @@ class Look:
 async def pull_sessions(look: Look, pull: UserPull, first: date, last: date) -> None:
     """List the sessions that start on ``first``..``last`` (inclusive UTC dates) and fetch what is new or changed.
 
-    What waits, or is known and not listed any more, is asked for by itself. Raises: VendorError.
+    What waits, or is known and not listed any more, is asked for by itself. Nothing is kept of a session of a night in
+    which the user is not followed: the list, which goes by UTC dates, can show one at its ends.
+
+    Raises: VendorError.
     """
     known = look.known.sessions
     window = pull.user.active_within(first, last)
@@ -47,13 +53,14 @@ async def pull_sessions(look: Look, pull: UserPull, first: date, last: date) -> 
         pull.heard = True
         pull.listed = window
     pull.raw.extend(_telling_pages(pull.user, pages, look.known))
+    followed = [row for row in listed.values() if is_followed_row(pull.user, row)]
     unlisted = [session for session in known.values() if session.session_id not in listed]
     waiting = [session for session in unlisted if session.verdict == PENDING]
     missing = [s for s in unlisted if window and s.verdict == COMPLETE and first <= s.partition <= last]
     await all_or_first_error(
         [
-            *(_look_at_row(look, pull, row, known.get(row.session_id)) for row in listed.values()),
-            *(_look_for_unlisted(look, pull, session) for session in (*waiting, *missing)),
+            *(_look_at_row(look, pull, row, known.get(row.session_id)) for row in followed),
+            *(_look_for_unlisted(look, pull, s) for s in (*waiting, *missing) if is_asked_for(pull.user, s)),
         ]
     )
 
@@ -61,9 +68,14 @@ async def pull_sessions(look: Look, pull: UserPull, first: date, last: date) -> 
 def _telling_pages(
     user: RosterUser, pages: Iterable[Answer[asleep.SessionList]], known: Known
 ) -> Iterator[RawDocument]:
-    """The list pages that say something new: those with a row whose fingerprint is not the known one."""
+    """The list pages that say something new: those with a row whose fingerprint is not the known one.
+
+    They are kept as received, so that one which shows a night in which the user is not followed is not kept.
+    """
     for number, page in enumerate(pages):
         rows = page.result().sleep_session_list
+        if not all(is_followed_row(user, row) for row in rows):
+            continue
         before = (known.sessions.get(row.session_id) for row in rows)
         if any(seen is None or seen.fingerprint != fingerprint(row) for row, seen in zip(rows, before, strict=True)):
             day = utc_date(page.fetched_at)
@@ -84,13 +96,23 @@ async def _look_at_row(look: Look, pull: UserPull, row: asleep.SessionRow, befor
     if row.state in asleep.STATES - {asleep.COMPLETE}:
         pull.counts.pending += 1
         if before is None or before.fingerprint != mark:
-            pull.sessions.append(replace(seen, fingerprint=mark, verdict=PENDING, changed_at=now))
+            pull.sessions.append(_waiting(replace(seen, fingerprint=mark), now))
         return
-    seen = replace(seen, fingerprint=mark)
+    await _fetch_or_wait(look, pull, replace(seen, fingerprint=mark))
+
+
+async def fetch_revealed(look: Look, pull: UserPull, seen: LedgerSession) -> None:
+    """Fetch a complete session although its list row is the known one. Raises: VendorError."""
+    if pull.listed and pull.listed[0] <= seen.partition <= pull.listed[1]:
+        pull.counts.unchanged -= 1  # as which its row was counted
+    await _fetch_or_wait(look, pull, seen)
+
+
+async def _fetch_or_wait(look: Look, pull: UserPull, seen: LedgerSession) -> None:
     try:
         await _fetch_session(look, pull, seen)
     except VendorError:
-        pull.sessions.append(replace(seen, verdict=PENDING, changed_at=now))  # not forgotten beyond the look-back
+        pull.sessions.append(_waiting(seen, look.now))  # not forgotten beyond the look-back
         raise
 
 
@@ -99,10 +121,14 @@ async def _look_for_unlisted(look: Look, pull: UserPull, before: LedgerSession) 
     if look.brake.pulled:
         return
     try:
-        await _fetch_session(look, pull, before)
+        if is_followed(pull.user, before):
+            await _fetch_session(look, pull, before)
+        else:
+            await look.client.get_session(pull.user.user_id, before.session_id)
+            pull.sessions.append(replace(before, verdict=COMPLETE))  # it is still there, and that is all we may know
     except SessionNotFound as error:
         look.brake.vanished.append(Vanished(pull.user, before, error.body))
-        pull.touched_months |= _months_around(before.partition, pull.user.timezone)
+        pull.touched_months |= months_of(days_around(before.partition, pull.user.timezone))
 
 
 async def _fetch_session(look: Look, pull: UserPull, seen: LedgerSession) -> None:
@@ -112,35 +138,63 @@ async def _fetch_session(look: Look, pull: UserPull, seen: LedgerSession) -> Non
         pull.counts.pending += 1
         pull.sessions.append(replace(seen, verdict=PENDING))
     else:
-        _keep_session(pull, seen, answer, look.now)
+        keep_session(pull, seen, answer, look.now)
 
 
-def _keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime) -> None:
+def _waiting(seen: LedgerSession, now: datetime) -> LedgerSession:
+    # Its time must not fall behind that of a version it has, should the clock have been set back.
+    return replace(seen, verdict=PENDING, changed_at=max(now, seen.changed_at))
+
+
+def keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime) -> None:
+    """Keep a session's document, if it is new, under the UTC date on which it says that the session starts.
+
+    A session that was kept under another date moves from there. What the build will refuse stays where the session was,
+    and the session waits: it is asked for again until the vendor answers as documented.
+    """
+    starts_on = start_date(answer, seen.session_id, now)
+    place = starts_on or seen.partition
     content_hash = session_hash(answer.body)
-    changed = content_hash != seen.content_hash
-    # What the build will refuse is kept, and asked for again until the vendor answers as documented.
-    verdict = COMPLETE if _is_of(answer, seen.session_id) else PENDING
+    moves = seen.content_hash is not None and place != seen.partition
+    changed = moves or content_hash != seen.content_hash
     if not changed:
         pull.counts.unchanged += 1
     elif seen.content_hash is None:
         pull.counts.new += 1
     else:
         pull.counts.changed += 1
-    if changed:
-        document = raw_document(pull.user, SESSION, seen.session_id, seen.partition, answer, content_hash)
-        document = replace(document, reason=_reason(seen, now))
-        pull.raw.append(document)
-        pull.dirty_days.add(seen.partition)
-        _touch_months(pull, seen, answer)
-    pull.sessions.append(
-        replace(
-            seen,
-            verdict=verdict,
-            content_hash=content_hash,
-            revision=seen.revision + changed,
-            changed_at=answer.fetched_at if changed else seen.changed_at,
-        )
+    kept = replace(
+        seen,
+        partition=place,
+        verdict=COMPLETE if starts_on else PENDING,
+        content_hash=content_hash,
+        revision=seen.revision + changed,
+        changed_at=time_after(seen, answer.fetched_at) if changed else seen.changed_at,
     )
+    pull.sessions.append(kept)
+    if not changed:
+        return
+    document = raw_document(pull.user, SESSION, seen.session_id, place, answer, content_hash)
+    document = replace(document, fetched_at=kept.changed_at, reason=_reason(seen, now))
+    document = replace(document, known_revision=kept.revision if moves else None)
+    before = seen.partition if seen.content_hash is not None else _first_place(seen, now) or place
+    pull.raw += [document] if before == place else [*moved(document, was=before), document]
+    pull.dirty_days |= {before, place}
+    _touch_months(pull, kept, answer, now)
+    if moves:
+        pull.touched_months |= months_of(days_around(before, pull.user.timezone))
+
+
+def _first_place(seen: LedgerSession, now: datetime) -> date | None:
+    """The date under which a pull that was killed may have kept a session of which nothing else is known.
+
+    The vendor's ids begin with the start that a session had when it was made, in UTC.
+    """
+    try:
+        day = datetime.strptime(seen.session_id.partition("_")[0], "%Y%m%d%H%M%S").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+    return day if FIRST_DAY <= day <= utc_date(now) else None
 
 
 def _reason(seen: LedgerSession, now: datetime) -> str:
@@ -149,11 +203,11 @@ def _reason(seen: LedgerSession, now: datetime) -> str:
     return documents.FIRST_SEEN if seen.first_seen_at == now else documents.COMPLETED
 
 
-def _touch_months(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail]) -> None:
-    months = _months_of(answer, seen, pull.user)
-    pull.touched_months |= months
-    if len(months) == 1 and _has_figures(answer):
-        pull.averaged.setdefault(min(months), set()).add(seen.session_id)
+def _touch_months(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime) -> None:
+    days = _days_of(answer, seen, pull.user, now)
+    pull.touched_months |= months_of(days)
+    if _has_figures(answer):
+        pull.averaged[seen.session_id] = days
 
 
 def _has_figures(answer: Answer[asleep.SessionDetail]) -> bool:
@@ -161,6 +215,27 @@ def _has_figures(answer: Answer[asleep.SessionDetail]) -> bool:
         return answer.result().stat is not None
     except UnreadableAnswer:
         return False
+
+
+def is_followed(user: RosterUser, session: LedgerSession) -> bool:
+    """Whether a known session belongs to a night in which the user is followed (the roster can have been changed)."""
+    return user.is_within(night_of_session(session, user.timezone))
+
+
+def is_asked_for(user: RosterUser, session: LedgerSession) -> bool:
+    """Whether a known session that is not listed may be asked for by itself.
+
+    Outside of the followed nights only what is here already and waits: it was deleted from here, and has to leave.
+    """
+    return is_followed(user, session) or (session.verdict == PENDING and session.content_hash is not None)
+
+
+def is_followed_row(user: RosterUser, row: asleep.SessionRow) -> bool:
+    """As ``is_followed``, of a row of the list."""
+    try:
+        return user.follows(_instant(row.session_start_time))
+    except UnreadableAnswer:
+        return True  # entering it in the ledger says what is wrong with it
 
 
 def fingerprint(row: asleep.SessionRow) -> str:
@@ -191,37 +266,82 @@ def _partition(row: asleep.SessionRow, now: datetime) -> date:
     return partition
 
 
-def _months_of(answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser) -> set[date]:
+def _days_of(
+    answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser, now: datetime
+) -> frozenset[date]:
+    """The local dates under which the vendor may count a session in its statistics; none of them is yet to come."""
     try:
         start = _instant(answer.result().session.start_time)
     except UnreadableAnswer:
         start = None
     if start is None or utc_date(start) != seen.partition:
-        return _months_around(seen.partition, user.timezone)
-    return {local_date(start, user.timezone).replace(day=1)}
+        return days_around(seen.partition, user.timezone)
+    return days_near(start, user.timezone, now)
 
 
-def _months_around(day: date, zone: str) -> set[date]:
-    """The months of the zone, mostly one, in which a session may lie that starts on this UTC date."""
+def days_near(start: datetime, zone: str, now: datetime) -> frozenset[date]:
+    """The local dates within a day of a session's start, but none after ``now``.
+
+    Under which date the vendor counts a session (that of its start, its end or its night) is not documented.
+    """
+    return _local_dates(start - DAY, start, max(start, min(start + DAY, now)), zone=zone)
+
+
+def days_around(day: date, zone: str) -> frozenset[date]:
+    """As ``days_near``, of a session of which only the UTC date of its start is known."""
     first = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    last = first + timedelta(days=1, microseconds=-1)
-    return {local_date(moment, zone).replace(day=1) for moment in (first, last)}
+    return _local_dates(first - DAY, first, first + DAY, first + 2 * DAY - timedelta(microseconds=1), zone=zone)
 
 
-def _is_of(answer: Answer[asleep.SessionDetail], session_id: str) -> bool:
+def _local_dates(*moments: datetime, zone: str) -> frozenset[date]:
+    return frozenset(local_date(moment, zone) for moment in moments)
+
+
+def months_of(days: Iterable[date]) -> set[date]:
+    """The months of these dates, as their first days."""
+    return {day.replace(day=1) for day in days}
+
+
+def start_date(answer: Answer[asleep.SessionDetail], session_id: str, now: datetime) -> date | None:
+    """The UTC date on which a session starts by its own document; None for a document that the build refuses."""
+    session = _session_in(answer)
+    if session is None or session.id != session_id:
+        return None
     try:
-        answered: str = answer.result().session.id
+        start, end = _instant(session.start_time), _instant(session.end_time or "")
     except UnreadableAnswer:
-        return False
-    return answered == session_id
+        return None
+    day = utc_date(start)
+    return day if start <= end and FIRST_DAY <= day <= utc_date(now) else None
 
 
 def _still_analysing(answer: Answer[asleep.SessionDetail]) -> bool:
+    session = _session_in(answer)
+    # What cannot be read is kept as received; the build puts it into quarantine with the reason.
+    return session is not None and session.state != asleep.COMPLETE
+
+
+class _Needed(msgspec.Struct):
+    id: str
+    state: str
+    start_time: str
+    end_time: str | None = None
+
+
+class _Detail(msgspec.Struct):
+    session: _Needed
+
+
+def _session_in(answer: Answer[asleep.SessionDetail]) -> asleep.Session | _Needed | None:
+    """What the build cannot do without, as far as it can be read, whatever else is odd in the answer."""
     try:
-        state: str = answer.result().session.state
+        return answer.result().session
     except UnreadableAnswer:
-        return False  # kept as received; the build puts it into quarantine with the reason
-    return state != asleep.COMPLETE
+        pass
+    try:
+        return msgspec.convert(msgspec.json.decode(answer.body), asleep.Envelope[_Detail]).result.session
+    except (ValueError, RecursionError):
+        return None
 
 
 def _instant(text: str) -> datetime:

@@ -4,6 +4,7 @@ Talks to the vendor and decides; writes nothing. What to keep and what to rememb
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from zlib import crc32
@@ -13,7 +14,7 @@ from assets.raw.months_of_user import owe_months_not_asked_for, pull_average_sta
 from assets.raw.pulled import Known, UserPull, keep_if_new
 from assets.raw.sessions_of_user import Look, pull_sessions
 from connectors.asleep.client import AsleepClient
-from connectors.errors import InvalidUserId, UserNotFound, VendorError, stops_everything
+from connectors.errors import InvalidUserId, UnreadableAnswer, UserNotFound, VendorError, stops_everything
 from connectors.state.ledger import LedgerDocument
 from connectors.state.roster import RosterUser
 from schemas.canonical import user_hash
@@ -37,16 +38,16 @@ async def pull_user(
 ) -> UserPull:
     """Pull the sessions that start on ``first``..``last`` (inclusive UTC dates) and everything of the user pending.
 
-    An error that concerns only this user is handed back as ``failure``, with what had been pulled before.
+    Of a user whom the vendor has marked for deletion only the user document is asked for, and all else once the mark
+    is taken back. An error that concerns only this user is handed back as ``failure``, with what had been pulled.
 
     Raises: what ``stops_everything``, once what was in flight for this user has ended.
     """
-    pull = UserPull(user)
-    steps: list[Callable[[], Awaitable[None]]] = [
-        partial(_pull_sessions, Look(client, known, brake, now), pull, first, last),
-        partial(pull_average_stats, client, pull, known, now),
-        partial(pull_user_document, client, pull, known, now),
-    ]
+    pull, look = UserPull(user), Look(client, known, brake, now)
+    sessions, months = partial(_pull_sessions, look, pull, first, last), partial(pull_average_stats, look, pull)
+    document = partial(pull_user_document, look, pull)
+    steps: list[Callable[[], Awaitable[None]]]
+    steps = [document, sessions, months] if user.to_be_deleted else [sessions, months, document]
     for step in steps:
         try:
             await step()
@@ -56,6 +57,8 @@ async def pull_user(
             pull.failure = pull.failure or error
             if isinstance(error, (UserNotFound, InvalidUserId)):
                 break
+        if pull.user.to_be_deleted:
+            break
     owe_months_not_asked_for(pull, now)
     return pull
 
@@ -70,25 +73,40 @@ async def _pull_sessions(look: Look, pull: UserPull, first: date, last: date) ->
 
 
 def is_sweep_due(known: Known, user_id: str, now: datetime) -> bool:
-    """Whether the whole history of a user is to be listed: once in ``SWEEP_AGE``, users spread evenly over the days."""
+    """Whether the whole history of a user is to be listed: once in ``SWEEP_AGE``, users spread evenly over the days.
+
+    Every user has a day of their own. If no pull comes through on it, the next one makes up for it.
+    """
     before = known.documents.get((SWEEP, user_id))
-    if before is not None:
-        return now - before.fetched_at >= SWEEP_AGE
-    return crc32(user_id.encode()) % SWEEP_AGE.days == now.toordinal() % SWEEP_AGE.days
+    return before is None or utc_date(before.fetched_at) < _latest_sweep_day(user_id, now)
+
+
+def _latest_sweep_day(user_id: str, now: datetime) -> date:
+    today = utc_date(now)
+    return today - timedelta(days=(today.toordinal() - crc32(user_id.encode())) % SWEEP_AGE.days)
 
 
 def first_known_day(known: Known) -> date | None:
-    """The first UTC date on which a session of the user is known to start: earlier history was never asked for."""
-    return min((session.partition for session in known.sessions.values()), default=None)
+    """The first UTC date that was ever listed of a user, or a session starts on: earlier history was never pulled."""
+    days = [session.partition for session in known.sessions.values()]
+    return min([*days, known.begun] if known.begun else days, default=None)
 
 
-async def pull_user_document(client: AsleepClient, pull: UserPull, known: Known, now: datetime) -> None:
-    """Fetch the user's document if there is none, or if it is older than ``USER_DOCUMENT_AGE``."""
-    before = known.documents.get((USER, pull.user.user_id))
-    if before is not None and now - before.fetched_at < USER_DOCUMENT_AGE:
+async def pull_user_document(look: Look, pull: UserPull) -> None:
+    """Fetch the user's document if there is none, if it is older than ``USER_DOCUMENT_AGE``, or if it bears the mark.
+
+    ``pull.user`` is then as the document says: marked for deletion or not.
+    """
+    before = look.known.documents.get((USER, pull.user.user_id))
+    if before is not None and look.now - before.fetched_at < USER_DOCUMENT_AGE and not pull.user.to_be_deleted:
         return
-    answer = await client.get_user(pull.user.user_id)
+    answer = await look.client.get_user(pull.user.user_id)
     pull.heard = True
     day = utc_date(answer.fetched_at)
-    if keep_if_new(pull, known, USER, pull.user.user_id, answer, user_hash(answer.body), day):
+    if keep_if_new(pull, look.known, USER, pull.user.user_id, answer, user_hash(answer.body), day):
         pull.users_dirty = True
+    try:
+        pull.user = replace(pull.user, to_be_deleted=answer.result().to_be_deleted)
+    except UnreadableAnswer:
+        return  # the build says what is wrong with it; what was known of the mark stays known
+    pull.to_be_deleted = pull.user.to_be_deleted

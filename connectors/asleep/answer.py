@@ -6,6 +6,7 @@ Making the call does not live here, nor does what the content means.
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import msgspec
@@ -34,7 +35,14 @@ class Answer(Generic[T]):
     shape: type[T]
 
     def result(self) -> T:
-        """Decode the envelope's result; raises ``UnreadableAnswer`` that names the place and type, never a value."""
+        """The envelope's result, decoded once however often it is asked for.
+
+        Raises ``UnreadableAnswer`` that names the place and type, never a value.
+        """
+        return self._result
+
+    @cached_property
+    def _result(self) -> T:
         try:
             envelope: Envelope[T] = msgspec.json.decode(self.body, type=Envelope[self.shape])  # type: ignore[name-defined]
         except (ValueError, RecursionError) as error:

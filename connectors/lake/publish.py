@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 from connectors.errors import NightshiftError
@@ -17,7 +18,17 @@ TEMPORARY = ".tmp-"
 
 
 class DiskUnavailable(NightshiftError):
-    """The home cannot be written: full, read-only or gone."""
+    """The home cannot be written or read: full, read-only, broken or gone."""
+
+
+def disk_unavailable(error: OSError, doing: str = "write to") -> DiskUnavailable:
+    """What the operating system refused, in one sentence without a path; ``doing`` is what was tried with the home."""
+    if error.errno in (ENOSPC, EDQUOT):
+        return DiskUnavailable("The disk is full: make room on the disk of NIGHTSHIFT_HOME, then run again.")
+    reason = error.strerror or type(error).__name__
+    return DiskUnavailable(
+        f"Cannot {doing} the home ({reason}): make room or check the permissions of NIGHTSHIFT_HOME, then run again."
+    )
 
 
 def publish(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
@@ -27,6 +38,8 @@ def publish(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
     """
     with _plain_errors():
         if _holds(path, content):
+            # Whoever put it there may have died before its name was durable.
+            _sync_folder(path.parent)
             return False
         _make_folder(path.parent)
         temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}-{path.name}")
@@ -56,14 +69,16 @@ def retract(path: Path) -> bool:
         return True
 
 
-def sweep_temporaries(folder: Path) -> int:
+def sweep_temporaries(folder: Path, *, deep: bool = True) -> int:
     """Remove what killed processes left half written; files of living processes stay. Gives the number removed.
 
-    Raises: DiskUnavailable.
+    ``deep`` is with all folders below. Raises: DiskUnavailable.
     """
     removed = 0
     with _plain_errors():
-        for parent, _, names in os.walk(folder):
+        for parent, folders, names in os.walk(folder):
+            if not deep:
+                folders.clear()
             for name in names:
                 if name.startswith(TEMPORARY) and not _belongs_to_the_living(name):
                     Path(parent, name).unlink(missing_ok=True)
@@ -87,11 +102,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DiskUnavailable(
-            f"Cannot write to the home ({reason}): make room or check the permissions of NIGHTSHIFT_HOME, "
-            "then run again."
-        ) from None
+        raise disk_unavailable(error) from None
 
 
 def _belongs_to_the_living(temporary: str) -> bool:

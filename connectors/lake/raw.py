@@ -3,6 +3,10 @@
 Files lie at ``raw/<source>/<document>/date=YYYY-MM-DD/<digest of the content>.parquet``: the same documents give the
 same file, so a pull that was killed and repeated does not double them, and a damaged byte is noticed. A compaction
 may put one file in the place of many at any time (``compaction``). What a document means is not known here.
+
+A document may move to another date: then both dates have a ``MOVED`` document that names both, durable before its first
+version under the new one. Its versions are one history, wherever they lie; it is read under the date of the newest one,
+and under no other.
 """
 
 from collections import defaultdict
@@ -16,15 +20,19 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.lake.publish import publish
+from schemas import documents as kinds
 
 HTTP_OK = 200
 NOT_FOUND = 404
+MOVED = 301
+"""Status of what is not an answer, but our own note that a document lies, or has lain, under two dates."""
 
 RAW_SCHEMA = pa.schema(
     [
@@ -51,11 +59,12 @@ class RawDamaged(NightshiftError):
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """One answer as received. ``status`` 404 is a tombstone: the vendor said that the document is no more.
+    """One answer as received. ``status`` 404 is a tombstone (the vendor said that the document is no more), 301 a note.
 
     ``reason`` says why it was kept (a word of ``schemas.documents``). ``known_revision`` and ``known_since`` are of a
     document that was fetched again because its file was damaged: which revision it is and when that was first fetched,
-    as the ledger knows it; the bytes came at ``fetched_at``. Files of older releases have none of the three.
+    as the ledger knows it; the bytes came at ``fetched_at``. One that has moved has the first of them too, in case
+    that what is under the old date gets lost. Files of older releases have none of the three.
     """
 
     org_id: str
@@ -95,6 +104,28 @@ class CurrentDocument:
         return self.document.status == NOT_FOUND
 
 
+class Move(msgspec.Struct, frozen=True):
+    """What a ``MOVED`` document says: under which date a document lay, and under which it lies from then on."""
+
+    was: date
+    now: date
+
+
+def moved(document: RawDocument, was: date) -> list[RawDocument]:
+    """What raw must have for a document that lay under ``was`` and goes to another date: the note, under both dates."""
+    body = msgspec.json.encode(Move(was, document.date))
+    note = replace(
+        document,
+        status=MOVED,
+        content_hash=f"moved:{was}:{document.date}",
+        body=body,
+        reason=kinds.MOVED,
+        known_revision=None,
+        known_since=None,
+    )
+    return [replace(note, date=was), note]
+
+
 class RawFolder(NamedTuple):
     """The place of the documents of a source, kind and UTC date."""
 
@@ -117,8 +148,15 @@ class RawStore:
     def append(self, documents: Iterable[RawDocument]) -> int:
         """Add documents durably, one file for each source, kind and date; the number of new files.
 
+        Notes of moves come first, in files of their own: who reads between two files sees a document under one date.
+
         Raises: DiskUnavailable.
         """
+        documents = list(documents)
+        notes = [document for document in documents if document.status == MOVED]
+        return self._append(notes) + self._append(document for document in documents if document.status != MOVED)
+
+    def _append(self, documents: Iterable[RawDocument]) -> int:
         groups: dict[Path, list[RawDocument]] = defaultdict(list)
         for document in documents:
             groups[self._folder(document.source, document.document, document.date).path].append(document)
@@ -132,20 +170,35 @@ class RawStore:
     def current(self, source: str, document: str, day: date) -> list[CurrentDocument]:
         """The newest version of every document of a date, tombstones included, ordered by user and document.
 
-        Raises: RawDamaged.
+        What has moved on to another date is not among them. Raises: RawDamaged.
         """
-        return _newest(_read(self._folder(source, document, day)))
-
-    def readable(self, source: str, document: str, day: date) -> list[CurrentDocument]:
-        """As ``current``, of the files that can be read: for a repair only, because what is damaged may be newer."""
-        return _newest(_read(self._folder(source, document, day), skip_damaged=True))
+        return [versions[-1] for versions in self.versions(source, document, day)]
 
     def versions(self, source: str, document: str, day: date) -> list[list[CurrentDocument]]:
         """Every version of every document of a date, tombstones included: by user and document, oldest first.
 
-        The same content fetched again is the same version. Raises: RawDamaged.
+        A document that has moved here brings its versions from other dates; one that has moved on is left out. The
+        same content fetched again is the same version. Raises: RawDamaged.
         """
-        return _histories(_read(self._folder(source, document, day)))
+        return _lying_under(day, self._gathered(self._folder(source, document, day))[0])
+
+    def readable_versions(self, source: str, document: str, day: date) -> list[list[CurrentDocument]]:
+        """As ``versions``, of the files that can be read: for a repair only, because what is damaged may be newer."""
+        return _lying_under(day, self._gathered(self._folder(source, document, day), skip_damaged=True)[0])
+
+    def readable(self, source: str, document: str, day: date) -> list[CurrentDocument]:
+        """As ``current``, of the files that can be read: for a repair only, because what is damaged may be newer."""
+        return [versions[-1] for versions in self.readable_versions(source, document, day)]
+
+    def dates_beside(self, source: str, document: str, day: date) -> set[date]:
+        """The other dates under which documents of a date lie or have lain, directly or not. Raises: RawDamaged."""
+        return self._gathered(self._folder(source, document, day))[1]
+
+    def notes_of_moves(self, source: str, document: str, day: date) -> set[RawDocument]:
+        """Every note of a move from or to a date, under whichever date, of the files that can be read."""
+        folders = [self._folder(source, document, there) for there in self.dates(source, document)]
+        found = (note for folder in folders for note in _read(folder, skip_damaged=True) if note.status == MOVED)
+        return {note for note in found if day in _dates_in(note)}
 
     def current_of_all_dates(self, source: str, document: str) -> list[CurrentDocument]:
         """The newest version of every document of a kind, whatever its date."""
@@ -173,9 +226,22 @@ class RawStore:
     def _folder(self, source: str, document: str, day: date) -> RawFolder:
         return RawFolder(source, document, day, self._root / source / document / f"date={day.isoformat()}")
 
+    def _gathered(self, folder: RawFolder, *, skip_damaged: bool = False) -> tuple[list[RawDocument], set[date]]:
+        """The documents of a date, with what those that have moved have under others; and these other dates."""
+        found = _read(folder, skip_damaged=skip_damaged)
+        moving = {_key(note) for note in found if note.status == MOVED}
+        read = {folder.date}
+        while unread := {day for note in found if note.status == MOVED for day in _dates_in(note)} - read:
+            for day in sorted(unread):
+                there = _read(self._folder(folder.source, folder.document, day), skip_damaged=skip_damaged)
+                found += [document for document in there if _key(document) in moving]
+            read |= unread
+        return found, read - {folder.date}
+
     def _of_all_dates(self, source: str, document: str, *, skip_damaged: bool) -> list[CurrentDocument]:
         folders = [self._folder(source, document, day) for day in self.dates(source, document)]
-        return _newest([found for folder in folders for found in _read(folder, skip_damaged=skip_damaged)])
+        found = [document for folder in folders for document in _read(folder, skip_damaged=skip_damaged)]
+        return [versions[-1] for versions in _histories(found)]
 
 
 def read_file(path: Path, day: date) -> list[RawDocument]:
@@ -245,28 +311,42 @@ def _order(document: RawDocument) -> tuple[object, ...]:
         document.reason or "",
         document.known_revision or 0,
         document.known_since or document.fetched_at,
+        document.date,
     )
 
 
-def _newest(documents: list[RawDocument]) -> list[CurrentDocument]:
-    return [versions[-1] for versions in _histories(documents)]
+def _key(document: RawDocument) -> tuple[str, str]:
+    return document.user_id, document.document_id
+
+
+def _dates_in(note: RawDocument) -> set[date]:
+    move = msgspec.json.decode(note.body, type=Move)
+    return {move.was, move.now}
+
+
+def _lying_under(day: date, documents: list[RawDocument]) -> list[list[CurrentDocument]]:
+    return [versions for versions in _histories(documents) if versions[-1].document.date == day]
 
 
 def _histories(documents: list[RawDocument]) -> list[list[CurrentDocument]]:
-    documents.sort(key=_order)
-    same = groupby(documents, key=lambda document: (document.user_id, document.document_id))
-    return [_versions(fetched) for _, fetched in same]
+    answers = sorted((document for document in documents if document.status != MOVED), key=_order)
+    return [_versions(fetched) for _, fetched in groupby(answers, key=_key)]
 
 
 def _versions(fetched: Iterable[RawDocument]) -> list[CurrentDocument]:
     versions: list[CurrentDocument] = []
     for document in fetched:
-        if not versions or document.content_hash != versions[-1].document.content_hash:
+        if not versions or not _is_same(document, versions[-1].document):
             revision = versions[-1].revision + 1 if versions else 1
             versions.append(CurrentDocument(document, revision, document.known_since or document.fetched_at))
         if document.known_revision:  # versions before it may be lost
             versions[-1] = replace(versions[-1], revision=max(versions[-1].revision, document.known_revision))
     return versions
+
+
+def _is_same(document: RawDocument, before: RawDocument) -> bool:
+    # What could not be used under one date may be right under another.
+    return document.content_hash == before.content_hash and document.date == before.date
 
 
 def _sound_content(path: Path) -> bytes:

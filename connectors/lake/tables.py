@@ -1,14 +1,30 @@
-"""The lake: one Parquet file a table and partition, sorted and deterministic; no rows means no file."""
+"""The lake: one Parquet file a table and partition, sorted and deterministic; no rows means no file.
 
+Every page carries a checksum, so that a flipped bit is noticed when it is read. What is damaged is made again from raw.
+"""
+
+import os
+from calendar import monthrange
+from datetime import date
+from errno import EIO
 from io import BytesIO
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
-from connectors.lake.publish import publish, retract
+from connectors.lake.publish import disk_unavailable, publish, retract
 from schemas.tables import Table
+
+Rows: TypeAlias = list[dict[str, Any]] | pa.Table
+"""Rows one by one, or in columns that are those of the table."""
+
+
+class LakeDamaged(NightshiftError):
+    """The bytes of a lake file are not those that were written."""
 
 
 class LakeStore:
@@ -21,28 +37,65 @@ class LakeStore:
         """Where the one file of a table and partition lies."""
         return self._root / table.name / partition / f"{table.name}.parquet"
 
-    def replace(self, table: Table, partition: str, rows: list[dict[str, object]]) -> bool:
+    def replace(self, table: Table, partition: str, rows: Rows) -> bool:
         """Make the partition hold exactly these rows; False if it already did.
 
-        Raises: DiskUnavailable; pyarrow.ArrowInvalid if a row does not fit the schema.
+        Raises: DiskUnavailable; pyarrow.ArrowInvalid if a row, or the columns of rows that come in columns, do not fit
+        the schema.
         """
         path = self.path(table, partition)
-        if not rows:
+        if not len(rows):
             return retract(path)
         changed = publish(path, _encode(table, rows))
         failpoint("lake.replaced")
         return changed
 
     def read(self, table: Table, partition: str, columns: list[str] | None = None) -> pa.Table:
-        """The rows of a partition, all columns unless told; an empty table if it has no file."""
-        path = self.path(table, partition)
-        if not path.exists():
+        """The rows of a partition, all columns unless told; an empty table if it has no file.
+
+        Raises: LakeDamaged, DiskUnavailable.
+        """
+        try:
+            return _read(self.path(table, partition), table, columns)
+        except FileNotFoundError:
             return table.schema.empty_table().select(columns or table.schema.names)
-        return pq.ParquetFile(path).read(columns=columns)
+        except OSError as error:
+            if error.errno not in (None, EIO):  # Arrow's own complaints about content carry no number
+                raise disk_unavailable(OSError(error.errno, os.strerror(error.errno)), "read") from None
+        except (pa.ArrowException, UnicodeDecodeError):
+            pass
+        raise LakeDamaged(
+            f"The lake file of {table.name}, {partition.replace('=', ' ') or 'all users'}, is damaged: run "
+            f"`{_making_it_again(partition)}`, which takes no call."
+        )
 
 
-def _encode(table: Table, rows: list[dict[str, object]]) -> bytes:
-    arrow = pa.Table.from_pylist(rows, schema=table.schema).sort_by([(name, "ascending") for name in table.sort_by])
+def _read(path: Path, table: Table, columns: list[str] | None) -> pa.Table:
+    file = pq.ParquetFile(path, page_checksum_verification=True)
+    # A file of an older release may lack columns; one that has others than we write was changed by somebody else.
+    known = {field.name: field.type for field in table.schema}
+    if any(field.type != known.get(field.name) for field in file.schema_arrow):
+        raise pa.ArrowInvalid("columns that the table does not have")
+    rows = file.read(columns=columns)
+    rows.validate(full=True)
+    return rows
+
+
+def _making_it_again(partition: str) -> str:
+    """The command that makes a partition again; the users are made again whatever its dates are."""
+    key, _, day = partition.partition("=")
+    first = last = day
+    if key == "month":
+        year, month = map(int, day.split("-"))
+        first, last = f"{day}-01", date(year, month, monthrange(year, month)[1]).isoformat()
+    return f"nightshift rebuild --from {first} --to {last}" if day else "nightshift rebuild"
+
+
+def _encode(table: Table, rows: Rows) -> bytes:
+    arrow = pa.Table.from_pylist(rows, schema=table.schema) if isinstance(rows, list) else rows
+    if not arrow.schema.equals(table.schema, check_metadata=True):
+        raise pa.ArrowInvalid("other columns than those of the table")
+    arrow = arrow.sort_by([(name, "ascending") for name in table.sort_by])
     buffer = BytesIO()
-    pq.write_table(arrow, buffer, compression="zstd")
+    pq.write_table(arrow, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()

@@ -15,12 +15,46 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 
 from connectors.errors import NightshiftError, WrongUsage
+from connectors.sqlite import make_shareable
 
-NEWEST_REVISION = "0003"
+_POSTGRESQL_DISK_FULL = "53100"
+
+NEWEST_REVISION = "0006"
+
+EXAMPLE_URL = "postgresql+psycopg://user@host:5432/database"
 
 
 class StateUnavailable(NightshiftError):
     """The state database cannot be opened, read or written."""
+
+
+def check_url(url: str) -> None:
+    """See that a state database can lie at this address, without opening it.
+
+    Raises: ValueError saying what is wrong, without a part of the address.
+    """
+    try:
+        parsed = sa.make_url(url)
+        port_is_good = parsed.port is None or 0 < parsed.port < 2**16
+    except ArgumentError:
+        raise ValueError(f"must be the address of a database, such as {EXAMPLE_URL}") from None
+    except ValueError:  # SQLAlchemy takes the port for a number without asking
+        port_is_good = False
+    if not port_is_good:
+        raise ValueError(f"must have a whole number below 65536 as port, such as {EXAMPLE_URL}")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ValueError(f"must be of PostgreSQL or SQLite, such as {EXAMPLE_URL}")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("must name a file, such as sqlite:////srv/nightshift/state.db")
+    try:
+        dialect = parsed.get_dialect()
+        dialect.import_dbapi()
+    except (NoSuchModuleError, ImportError):
+        dialect = None
+    if dialect is None or dialect.is_async:
+        raise ValueError(
+            "must name a driver that is installed: postgresql+psycopg, which comes with nightshift[postgres]"
+        )
 
 
 class State:
@@ -84,13 +118,20 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), list(rows))
 
 
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether a driver's error says that there is no room left."""
+    if isinstance(error, sqlite3.Error):
+        # The second: no room for the few pages that the readers and writers of one file share.
+        return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    return getattr(error, "sqlstate", None) == _POSTGRESQL_DISK_FULL
+
+
 def _prepare_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA busy_timeout = 60000")
-        _use_wal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
+        make_shareable(connection)
         connection.execute("PRAGMA foreign_keys = ON")
 
     @sa.event.listens_for(engine, "begin")
@@ -98,20 +139,6 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         # A transaction that starts as a reader and then writes would fail at once when another one writes.
         reads_only = connection.get_execution_options().get("reads_only", False)
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-        else:
-            return
-        # Of two that open a new file at once, SQLite refuses one on the spot; an empty transaction waits its turn.
-        connection.execute("BEGIN EXCLUSIVE")
-        connection.execute("COMMIT")
 
 
 def _migrate(engine: sa.Engine) -> None:
@@ -147,6 +174,11 @@ def _plain_errors() -> Iterator[None]:
         yield
     except StatementError as error:
         # Only its kind is told, and no cause is carried along: the database's own words can quote values.
+        if is_disk_full(error.orig):
+            raise StateUnavailable(
+                "The state database cannot be written because the disk is full: make room on the disk of "
+                "NIGHTSHIFT_HOME (or of the server of NIGHTSHIFT_STATE_URL), then run the command again."
+            ) from None
         raise StateUnavailable(
             f"The state database cannot be used ({type(error.orig).__name__}): check that NIGHTSHIFT_HOME (or "
             "NIGHTSHIFT_STATE_URL) can be written and has free space, then run the command again."

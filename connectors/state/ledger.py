@@ -26,7 +26,10 @@ NOT_ASKED = "not_asked"
 
 @dataclass(frozen=True, slots=True)
 class LedgerSession:
-    """A session as last seen: ``partition`` is the UTC date of its start, ``verdict`` complete, pending or deleted."""
+    """A session as last seen: ``partition`` is the UTC date of its start, ``verdict`` complete, pending or deleted.
+
+    ``averaged_hash`` is that of its figures in the last statistics that showed them, None as long as none did.
+    """
 
     source: str
     user_id: str
@@ -39,6 +42,7 @@ class LedgerSession:
     revision: int
     first_seen_at: datetime
     changed_at: datetime
+    averaged_hash: str | None = None
 
     def __repr__(self) -> str:
         return f"LedgerSession(partition={self.partition}, verdict={self.verdict}, revision={self.revision})"
@@ -66,6 +70,12 @@ def sessions_of(connection: sa.Connection, source: str, user_ids: Sequence[str])
     for row in connection.execute(query.order_by(sessions.c.session_id)):
         found[row.user_id].append(LedgerSession(**row._mapping))
     return found
+
+
+def sessions_called(connection: sa.Connection, source: str, session_id: str) -> list[LedgerSession]:
+    """The known sessions of this id, nearly always one, in the order of their users."""
+    query = sa.select(sessions).where(sessions.c.source == source, sessions.c.session_id == session_id)
+    return [LedgerSession(**row._mapping) for row in connection.execute(query.order_by(sessions.c.user_id))]
 
 
 def put_sessions(connection: sa.Connection, rows: Iterable[LedgerSession]) -> None:

@@ -44,20 +44,33 @@ class Asked:
     checked_at: datetime | None
 
 
+def never_asked(connection: sa.Connection, asked: Sequence[tuple[RosterUser, Days]]) -> set[date]:
+    """The dates among these for which one of the users was never asked."""
+    known = _around(connection, asked)
+    return {
+        day
+        for user, days in asked
+        for day in _changing(known.get((user.source, user.user_id), []), days, None, user.timezone)
+    }
+
+
 def note_asked(connection: sa.Connection, asked: Sequence[tuple[RosterUser, Days]]) -> set[date]:
     """Note the dates for which the vendor is about to be asked, before it is.
 
     Gives the dates outside of them that a user's nights are expected from now on: those between a first pull and
-    ``active_from``, and the gap to what was asked for before. Their nights must be built.
+    ``active_from``, and the gap to what was asked for before, on either side. Their nights must be built.
     """
     new: set[date] = set()
-    firsts = _first_asked_of(connection, [user for user, _ in asked])
+    spans = _asked_span_of(connection, [user for user, _ in asked])
     for user, (first, last) in asked:
-        before = firsts.get((user.source, user.user_id))
+        before = spans.get((user.source, user.user_id))
         if before is None:
             new.update(_dates(max(FIRST_DAY, user.active_from or first), first - DAY))
-        elif first < before and user.active_from is None:
-            new.update(_dates(last + DAY, before - DAY))
+            continue
+        begun, ended = before
+        new.update(_dates(ended + DAY, first - DAY))
+        if first < begun and user.active_from is None:
+            new.update(_dates(last + DAY, begun - DAY))
     _change(connection, asked, None)
     return new
 
@@ -88,6 +101,13 @@ def first_asked(connection: sa.Connection, source: str) -> dict[str, date]:
     query = sa.select(asked_days.c.user_id, sa.func.min(asked_days.c.first_day).label("first"))
     rows = connection.execute(query.where(asked_days.c.source == source).group_by(asked_days.c.user_id))
     return {row.user_id: row.first for row in rows}
+
+
+def first_answered(connection: sa.Connection, source: str) -> dict[str, date]:
+    """The first date of each user about which the vendor has ever answered."""
+    query = sa.select(asked_days.c.user_id, sa.func.min(asked_days.c.first_day).label("first"))
+    answered = query.where(asked_days.c.source == source, asked_days.c.checked_at.is_not(None))
+    return {row.user_id: row.first for row in connection.execute(answered.group_by(asked_days.c.user_id))}
 
 
 def last_asked(connection: sa.Connection, source: str) -> date | None:
@@ -201,13 +221,15 @@ def _intervals(checked: Mapping[date, datetime | None]) -> list[Asked]:
     return found
 
 
-def _first_asked_of(connection: sa.Connection, users: Sequence[RosterUser]) -> dict[tuple[str, str], date]:
-    found: dict[tuple[str, str], date] = {}
+def _asked_span_of(connection: sa.Connection, users: Sequence[RosterUser]) -> dict[tuple[str, str], Days]:
+    """The first and the last date for which each of these users was ever asked."""
+    found: dict[tuple[str, str], Days] = {}
     columns = (asked_days.c.source, asked_days.c.user_id)
+    bounds = (sa.func.min(asked_days.c.first_day).label("first"), sa.func.max(asked_days.c.last_day).label("last"))
     for part in _parts([user.user_id for user in users]):
-        query = sa.select(*columns, sa.func.min(asked_days.c.first_day).label("first")).group_by(*columns)
+        query = sa.select(*columns, *bounds).group_by(*columns)
         for row in connection.execute(query.where(asked_days.c.user_id.in_(part))):
-            found[row.source, row.user_id] = row.first
+            found[row.source, row.user_id] = (row.first, row.last)
     return found
 
 

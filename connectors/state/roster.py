@@ -6,7 +6,7 @@ Reading a CSV of users is here too, because it is the form in which a roster arr
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,10 @@ import sqlalchemy as sa
 from connectors.errors import WrongUsage
 from connectors.state.database import upsert
 from connectors.state.tables import roster, unpulled_users
-from schemas.nights import is_iana_zone
+from schemas.night_hours import night_dates
+from schemas.nights import is_iana_zone, night_of
+
+DAY = timedelta(days=1)
 
 DEFAULT_ORG = "default"
 DEFAULT_ZONE = "UTC"
@@ -25,9 +28,11 @@ CSV_COLUMNS = ("user_id", "timezone", "org", "active_from", "active_to")
 
 @dataclass(frozen=True, slots=True)
 class RosterUser:
-    """A user to follow, from ``active_from`` to ``active_to`` (inclusive, None is open).
+    """A user to follow, from the night ``active_from`` to the night ``active_to`` (inclusive, None is open).
 
-    ``gone``: the vendor said 404 when last asked.
+    Both are the local date of an evening in ``timezone``, as ``night_of`` tells it. ``gone``: the vendor said 404 when
+    last asked. ``to_be_deleted``: it has marked the user for deletion, and nothing more of theirs is asked for.
+    ``removed``: we have taken the user off the roster, so that nothing is asked for; past rows keep their label.
     """
 
     source: str
@@ -37,15 +42,52 @@ class RosterUser:
     active_from: date | None = None
     active_to: date | None = None
     gone: bool = False
+    to_be_deleted: bool = False
+    removed: bool = False
 
     def __repr__(self) -> str:
         return "RosterUser(…)"
 
     def active_within(self, first: date, last: date) -> tuple[date, date] | None:
-        """The part of ``first``..``last`` (inclusive) in which the user is followed, or None."""
-        start = max(first, self.active_from or first)
+        """The UTC dates of ``first``..``last`` (inclusive) that any night has in which the user is followed, or None.
+
+        A session that starts on one of them may still belong to another night: ``follows`` tells.
+        """
+        if self.to_be_deleted or self.removed:
+            return None
+        # Nights far from these dates do not matter, and some have no dates at all: 9999-12-31 has no next day.
+        near_first, near_last = first - 2 * DAY, last + 2 * DAY
+        start = max(first, self._dates_of(self.active_from, near_first, near_last)[0]) if self.active_from else first
+        end = min(last, self._dates_of(self.active_to, near_first, near_last)[-1]) if self.active_to else last
+        return (start, end) if start <= end else None
+
+    def follows(self, start: datetime) -> bool:
+        """Whether a session that starts then belongs to a night in which the user is followed."""
+        always = self.active_from is None and self.active_to is None  # most users: no calendar is needed
+        return not (self.to_be_deleted or self.removed) and (always or self.is_within(night_of(start, self.timezone)))
+
+    def is_within(self, night: date) -> bool:
+        """Whether a night lies within ``active_from`` to ``active_to``."""
+        return (self.active_from or night) <= night <= (self.active_to or night)
+
+    def period_within(self, first: date, last: date) -> tuple[date, date] | None:
+        """The local dates of ``first``..``last`` (inclusive) that hold no hour of a night outside of the agreed ones.
+
+        None if there are none. On the date of ``active_from`` the night before comes to its end, and so does the last
+        night on the date after ``active_to``, which is in no period because the next night begins on it.
+        """
+        if self.to_be_deleted or self.removed or (self.active_from and self.active_from >= last):
+            return None
+        start = max(first, self.active_from + DAY) if self.active_from else first
         end = min(last, self.active_to or last)
         return (start, end) if start <= end else None
+
+    def has_ended(self, night: date) -> bool:
+        """Whether no night after this one is followed."""
+        return self.removed or (self.active_to is not None and self.active_to <= night)
+
+    def _dates_of(self, night: date, earliest: date, latest: date) -> tuple[date, ...]:
+        return night_dates(min(max(night, earliest), latest), self.timezone)
 
 
 class RosterChange(NamedTuple):
@@ -64,13 +106,19 @@ def list_users(connection: sa.Connection, source: str | None = None) -> list[Ros
     return [RosterUser(**row._mapping) for row in connection.execute(query)]
 
 
+def users_to_ask(connection: sa.Connection, source: str) -> list[RosterUser]:
+    """Rostered users of whom the vendor may be asked: all but those who were removed."""
+    return [user for user in list_users(connection, source) if not user.removed]
+
+
 def put_users(connection: sa.Connection, users: Iterable[RosterUser]) -> RosterChange:
-    """Add users, or change those that are rostered; whether the vendor knows them is not changed."""
+    """Add users, or change those that are rostered, removed ones included; what the vendor says of them stays."""
     known = {(user.source, user.user_id): user for user in list_users(connection)}
     added, changed, unchanged = [], [], 0
     for given in users:
         before = known.get((given.source, given.user_id))
-        user = replace(given, gone=before.gone if before else False)
+        heard = before or replace(given, gone=False, to_be_deleted=False)
+        user = replace(given, gone=heard.gone, to_be_deleted=heard.to_be_deleted)
         if before is None:
             added.append(user)
         elif before != user:
@@ -82,7 +130,7 @@ def put_users(connection: sa.Connection, users: Iterable[RosterUser]) -> RosterC
 
 
 def remove_user(connection: sa.Connection, source: str, user_id: str) -> bool:
-    """Take a user off the roster; data already pulled stays. False when the user was not rostered."""
+    """Take a user of whom there is no data off the roster, as if never added. False when the user was not rostered."""
     mine = (roster.c.source == source) & (roster.c.user_id == user_id)
     connection.execute(
         sa.delete(unpulled_users).where(unpulled_users.c.source == source, unpulled_users.c.user_id == user_id)
@@ -90,10 +138,13 @@ def remove_user(connection: sa.Connection, source: str, user_id: str) -> bool:
     return connection.execute(sa.delete(roster).where(mine)).rowcount > 0
 
 
-def end_user(connection: sa.Connection, source: str, user_id: str, last: date) -> RosterUser | None:
-    """End the following of a user whom the vendor knows no more, on ``last`` or earlier; the user as it is then.
+def end_user(
+    connection: sa.Connection, source: str, user_id: str, last: date, *, removed: bool = False
+) -> RosterUser | None:
+    """End the following of a user with the night ``last`` or an earlier one; the user as it is then.
 
-    The user stays on the roster, so that past rows keep their organisation and zone. None when not rostered.
+    Either the vendor knows the user no more or, with ``removed``, we ask for nothing any more. The user stays on the
+    roster, so that past rows keep their organisation and zone. None when not rostered.
     """
     before = {user.user_id: user for user in list_users(connection, source)}.get(user_id)
     if before is None:
@@ -102,7 +153,8 @@ def end_user(connection: sa.Connection, source: str, user_id: str, last: date) -
         before,
         active_from=min(before.active_from, last) if before.active_from else None,
         active_to=min(before.active_to, last) if before.active_to else last,
-        gone=True,
+        gone=before.gone or not removed,
+        removed=before.removed or removed,
     )
     upsert(connection, roster, [_row(ended)])
     mine = (unpulled_users.c.source == source) & (unpulled_users.c.user_id == user_id)
@@ -121,6 +173,15 @@ def mark_gone(connection: sa.Connection, source: str, *, gone: Sequence[str], ba
     for user_ids, value in ((gone, True), (back, False)):
         mine = (roster.c.source == source) & roster.c.user_id.in_(user_ids) & (roster.c.gone != value)
         connection.execute(sa.update(roster).where(mine).values(gone=value))
+
+
+def mark_to_be_deleted(
+    connection: sa.Connection, source: str, *, marked: Sequence[str], unmarked: Sequence[str]
+) -> None:
+    """Note which users the vendor has marked for deletion, and of which it has taken the mark back."""
+    for user_ids, value in ((marked, True), (unmarked, False)):
+        mine = (roster.c.source == source) & roster.c.user_id.in_(user_ids) & (roster.c.to_be_deleted != value)
+        connection.execute(sa.update(roster).where(mine).values(to_be_deleted=value))
 
 
 def read_roster_csv(path: Path, source: str) -> list[RosterUser]:

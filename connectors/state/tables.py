@@ -6,7 +6,21 @@ migration in ``migrations/versions``.
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Dialect, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -47,6 +61,8 @@ roster = Table(
     Column("active_from", Date),
     Column("active_to", Date),
     Column("gone", Boolean, nullable=False, default=False),
+    Column("to_be_deleted", Boolean, nullable=False, default=False, server_default=false()),
+    Column("removed", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 sessions = Table(
@@ -63,6 +79,7 @@ sessions = Table(
     Column("revision", Integer, nullable=False, default=0),
     Column("first_seen_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("averaged_hash", String),
 )
 
 documents = Table(
@@ -130,4 +147,37 @@ asked_days = Table(
     Column("first_day", Date, primary_key=True),
     Column("last_day", Date, nullable=False, index=True),
     Column("checked_at", UtcTime),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("destination", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("partition", String, nullable=False),
+    Column("patient", String, index=True),
+    Column("part_of", String, index=True),
+    Column("sent_hash", String),
+    Column("sending_hash", String),
+    Column("refused_hash", String),
+    Column("version", String),
+    Column("server_id", String),
+    Column("body", LargeBinary),
+    Column("erased", Boolean, nullable=False, server_default=false()),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+exported_partitions = Table(
+    "exported_partitions",
+    metadata,
+    Column("destination", String, primary_key=True),
+    Column("partition", String, primary_key=True),
+    Column("mark", String, nullable=False),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("destination", String, primary_key=True),
+    Column("write_form", String, nullable=False),
 )

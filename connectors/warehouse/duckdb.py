@@ -6,9 +6,10 @@ Tables, types and comments come from ``schemas.tables``. What is loaded and when
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 import duckdb
@@ -44,6 +45,9 @@ _TYPES: dict[pa.DataType, str] = {
 }
 
 
+_OF_NIGHTS = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, SESSION_HISTORY)
+
+
 class WarehouseUnavailable(NightshiftError):
     """The warehouse file cannot be read or written."""
 
@@ -60,12 +64,16 @@ class DuckDbWarehouse:
     def load_nights(self, nights: Mapping[date, Mapping[str, pa.Table]]) -> None:
         """Replace the sessions, hypnograms, stage intervals and history of these UTC dates: tables by name, by date.
 
+        A session is under one date: one that has moved to these is taken from where it was.
+
         Raises: WarehouseUnavailable.
         """
         with self._copy() as connection:
-            for day, tables in nights.items():
+            for day in nights:
                 _delete_night(connection, day)
-                for table in (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, SESSION_HISTORY):
+            for tables in nights.values():
+                _take_from_other_dates(connection, tables[SESSION_HISTORY.name])
+                for table in _OF_NIGHTS:
                     _insert(connection, table, tables[table.name])
 
     def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
@@ -116,8 +124,8 @@ class DuckDbWarehouse:
                 shutil.copyfile(self.path, copy)
             with duckdb.connect(copy) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
-                _create(connection)
                 connection.begin()
+                _create(connection)
                 yield connection
                 connection.commit()
                 connection.execute("CHECKPOINT")
@@ -129,10 +137,10 @@ class DuckDbWarehouse:
             failpoint("warehouse.renamed")
             _sync(self.path.parent)
         except OSError as error:
-            raise _cannot_load(error.strerror or type(error).__name__) from None
+            raise _cannot_load(error.strerror or type(error).__name__, full=error.errno in (ENOSPC, EDQUOT)) from None
         except duckdb.Error as error:
             # Only its kind is told, and no cause is carried along: DuckDB's own words can quote values.
-            raise _cannot_load(type(error).__name__) from None
+            raise _cannot_load(type(error).__name__, full=os.strerror(ENOSPC) in str(error)) from None
         finally:
             with suppress(OSError):
                 self._sweep()
@@ -140,15 +148,23 @@ class DuckDbWarehouse:
     def _sweep(self) -> None:
         # The caller holds the warehouse's lock, so whatever lies here is ours or from a killed load.
         for left in self.path.parent.glob(f"{TEMPORARY}*-{self.path.name}*"):
-            left.unlink(missing_ok=True)
+            if left.is_dir():
+                shutil.rmtree(left)  # where DuckDB puts what memory does not hold
+            else:
+                left.unlink(missing_ok=True)
 
 
-def _cannot_load(reason: str) -> WarehouseUnavailable:
+def _cannot_load(reason: str, *, full: bool) -> WarehouseUnavailable:
+    if full:
+        return WarehouseUnavailable(
+            "The warehouse cannot be loaded because the disk is full (a load needs room for a copy of it): make room, "
+            "then run again."
+        )
     return WarehouseUnavailable(f"The warehouse cannot be loaded ({reason}): check space and permissions.")
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    known = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    known = _columns(connection)
     for table in LAKE_TABLES:
         if table.name not in known:
             columns = ", ".join(
@@ -157,19 +173,21 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f"CREATE TABLE {table.name} ({columns})")
             _comment(connection, table)
         else:
-            _add_columns(connection, table)
+            _add_columns(connection, table, known[table.name])
     connection.execute(_EPOCHS_VIEW)
     connection.execute(_AS_OF_MACRO)
 
 
-def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns there are, by table."""
+    known: dict[str, set[str]] = {}
+    for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
+        known.setdefault(table, set()).add(column)
+    return known
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table, known: Set[str]) -> None:
     """Columns that a newer release has; they are null until their rows are loaded again."""
-    known = {
-        name
-        for (name,) in connection.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table.name]
-        ).fetchall()
-    }
     missing = [field for field in table.schema if field.name not in known]
     for field in missing:
         connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {field.name} {_TYPES[field.type]}")
@@ -201,6 +219,25 @@ def _delete_night(connection: duckdb.DuckDBPyConnection, day: date) -> None:
         connection.execute(f"DELETE FROM {name} WHERE {mine}", [first, after])  # noqa: S608 - names are ours
     # A deletion has no start time, only the date it lies under.
     connection.execute("DELETE FROM session_history WHERE start_date = ?", [day])
+
+
+def _take_from_other_dates(connection: duckdb.DuckDBPyConnection, history: pa.Table) -> None:
+    """Delete the sessions of this history wherever they are; every session of a date has one."""
+    if not history.num_rows:
+        return
+    connection.register("arriving", history)
+    # Nearly always there are none, so that only one table is looked through.
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE moved AS SELECT DISTINCT source, user_id, session_id FROM session_history "
+        "SEMI JOIN arriving USING (source, user_id, session_id)"
+    )
+    connection.unregister("arriving")
+    if connection.execute("SELECT count(*) FROM moved").fetchall() != [(0,)]:
+        for table in _OF_NIGHTS:
+            connection.execute(
+                f"DELETE FROM {table.name} USING moved WHERE {table.name}.source = moved.source "  # noqa: S608 - ours
+                f"AND {table.name}.user_id = moved.user_id AND {table.name}.session_id = moved.session_id"
+            )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import InvalidUserId, UserNotFound
 from pipelines.dirty_runs import day_ranges
 from schemas.asleep import ASLEEP, COMPLETE, STATES
-from schemas.nights import local_date, utc_date
+from schemas.nights import utc_date
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,7 +175,8 @@ def forecast(home: "Home", settings: "Settings", first: date, last: date, *, wit
     from connectors.state.roster import list_users
 
     with home.state.read() as connection:
-        users = [user for user in list_users(connection, ASLEEP) if user.active_within(first, last)]
+        everybody = list_users(connection, ASLEEP)
+        users = [user for user in everybody if user.active_within(first, last)]
         seen = count_sessions(connection, "complete")
     found = Forecast(
         first=first,
@@ -189,6 +190,8 @@ def forecast(home: "Home", settings: "Settings", first: date, last: date, *, wit
         asyncio.run(_count_listed(home, settings, users, found))
     else:
         _estimate(home, users, found)
+    # Of whom the vendor will delete only the user document is asked for, by every range.
+    found.user_calls += sum(user.to_be_deleted for user in everybody) * len(list(day_ranges(first, last)))
     found.sizes = _sizes(home, settings, found, seen)
     return found
 
@@ -222,7 +225,10 @@ async def _count_listed(home: "Home", settings: "Settings", users: "Sequence[Ros
                 for number, (start, end) in enumerate(ranges):
                     window = user.active_within(start, end)
                     rows = await _listed(client, user, window) if window else []
-                    _count_range(found, user, known, window, rows, owed=not number)
+                    months = _count_range(found, user, known, window, rows, home.clock())
+                    if not number:
+                        months |= _owed_months(known)
+                    _count_months(found, user, months, home.clock())
             except (UserNotFound, InvalidUserId):
                 return  # the backfill gets no further with this user either
             found.user_calls += _needs_user_document(home, user, known)
@@ -246,15 +252,23 @@ def _count_range(
     known: "Known",
     window: tuple[date, date] | None,
     rows: "Sequence[SessionRow]",
-    *,
-    owed: bool,
-) -> None:
-    """Count what a range of the backfill will ask of a user; ``owed``: the statistics that are due anyhow, too."""
-    from assets.raw.sessions_of_user import fingerprint
+    now: datetime,
+) -> set[date]:
+    """Count what a range of the backfill will ask of a user; gives the months that it touches."""
+    from assets.raw.sessions_of_user import (
+        days_around,
+        days_near,
+        fingerprint,
+        is_asked_for,
+        is_followed_row,
+        months_of,
+    )
     from connectors.state import ledger
 
-    months = _owed_months(known) if owed else set()
+    months: set[date] = set()
     for row in rows:
+        if not is_followed_row(user, row):
+            continue
         start = datetime.fromisoformat(row.session_start_time).astimezone(UTC)
         part = found.part_of(utc_date(start))
         before = known.sessions.get(row.session_id)
@@ -262,24 +276,24 @@ def _count_range(
             part.there += 1
         elif row.state not in STATES - {COMPLETE}:
             part.details += 1
-            months.add(local_date(start, user.timezone).replace(day=1))
+            months |= months_of(days_near(start, user.timezone, now))
     listed = {row.session_id for row in rows}
     for session in known.sessions.values():
         within = window is not None and window[0] <= session.partition <= window[1]
         asked = session.verdict == ledger.PENDING or (within and session.verdict == ledger.COMPLETE)
-        if asked and session.session_id not in listed:
+        if asked and session.session_id not in listed and is_asked_for(user, session):
             found.part_of(found.clamped(session.partition)).details += 1
             if session.verdict == ledger.COMPLETE:  # it has been deleted, so its month is asked for as well
-                months |= _months_around(session.partition, user.timezone)
+                months |= months_of(days_around(session.partition, user.timezone))
+    return months
+
+
+def _count_months(found: Forecast, user: "RosterUser", months: set[date], now: datetime) -> None:
+    from assets.raw.months_of_user import period_of
+
     for month in months:
-        found.part_of(found.clamped(month)).stats += 1
-
-
-def _months_around(day: date, zone: str) -> set[date]:
-    """The months of the zone, mostly one, that a UTC date reaches into."""
-    first = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    moments = (first, first + timedelta(days=1, microseconds=-1))
-    return {local_date(moment, zone).replace(day=1) for moment in moments}
+        if period_of(user, month, now):
+            found.part_of(found.clamped(month)).stats += 1
 
 
 def _owed_months(known: "Known") -> set[date]:

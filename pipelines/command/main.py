@@ -15,6 +15,8 @@ from pipelines.command import (
     demo,
     dev,
     doctor,
+    explain,
+    export,
     history,
     nights,
     quarantine,
@@ -61,6 +63,8 @@ app.command("repair")(repair.repair)
 app.command("compact")(compact.compact)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("history")(history.history)
+app.command("explain")(explain.explain)
+app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)

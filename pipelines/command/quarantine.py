@@ -60,15 +60,18 @@ def show(
 @app.command("retry")
 def retry() -> None:
     """Build the partitions of everything in quarantine again; no call is made."""
+    from assets.builds import INPUTS, family_of
     from connectors.state.dirty import mark_dirty
     from pipelines.command.progress import PullProgress
 
     settings, home = open_settings_and_home()
-    before = _entries(home)
+    before = [entry for entry in _entries(home) if entry.asset in INPUTS]
+    not_built = len(_entries(home)) - len(before)
+    if not_built:
+        say(f"{not_built} resource(s) could not be exported: nightshift export fhir --again")
     if not before:
-        say("Nothing is in quarantine.")
+        say("No document is in quarantine.")
         return
-    from assets.builds import family_of
     from pipelines.resources import asleep_connection
     from pipelines.runs import open_runner
 
@@ -78,7 +81,7 @@ def retry() -> None:
     asleep = asleep_connection(settings, home)
     with open_runner(home, settings, PullProgress(live=False), asleep) as runner:
         runner.drain()
-    left = _entries(home)
+    left = [entry for entry in _entries(home) if entry.asset in INPUTS]
     say(f"{len(before) - len(left)} of {len(before)} document(s) normalised, {len(left)} still in quarantine.")
     if left:
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -143,9 +143,9 @@ def extent_of(home: "Home", first: date, last: date) -> Extent:
 
 def _unreadable_beside(home: "Home", first: date, last: date) -> set[date]:
     """Dates outside of the range that its months and nights are compared with, and whose files cannot be read."""
-    import pyarrow as pa
-
     from assets.builds import READ_BY_NIGHTS
+    from connectors.lake.publish import DiskUnavailable
+    from connectors.lake.tables import LakeDamaged
     from schemas.tables import LAKE_TABLES
 
     earliest, latest = first.replace(day=1) - DAY, (last.replace(day=1) + 31 * DAY).replace(day=1)
@@ -156,7 +156,7 @@ def _unreadable_beside(home: "Home", first: date, last: date) -> set[date]:
                 if earliest <= day <= latest and not first <= day <= last:
                     try:
                         home.lake.read(table, f"date={day}")
-                    except (pa.ArrowException, OSError):
+                    except (LakeDamaged, DiskUnavailable):
                         found.add(day)
     return found
 

@@ -97,24 +97,26 @@ def run_sync(
     new_vendor: bool = False,
     patience: "Patience | None" = None,
 ) -> dict[str, Any]:
-    """Pull as told, build what is dirty, and sum up in the shape of ``sync --json``.
+    """Pull as told, build what is dirty, export it where a destination is set; the summary of ``sync --json``.
 
     ``patience`` is how long to bear with the vendor, as usual unless told. Raises: NightshiftError.
     """
     from connectors.logs import open_log
     from connectors.state.quarantine import count_quarantined
-    from connectors.state.roster import list_users
+    from connectors.state.roster import users_to_ask
     from connectors.state.vendor import check_vendor
     from pipelines.command.progress import PullProgress
+    from pipelines.destinations import fhir_connection
     from pipelines.resources import asleep_connection
 
     began = time.monotonic()
     asleep = replace(asleep_connection(settings, home), new_vendor=new_vendor)
     if patience is not None:
         asleep = replace(asleep, patience=patience)
+    destination = fhir_connection(settings, home)
     check_vendor(home.state, asleep.account())
     with home.state.read() as connection:
-        if not list_users(connection, ASLEEP):
+        if not users_to_ask(connection, ASLEEP):
             note("The roster is empty, so there is nobody to pull: nightshift users import FILE.csv")
     from pipelines.runs import open_runner
 
@@ -126,6 +128,7 @@ def run_sync(
             runner.drain()  # what was pulled before the stop is good
             raise
         runner.drain()
+        exported = runner.export(destination) if destination else None
     for news in sorted(_known_drift(home) - known):
         note(f"New in the vendor's answers: {news}. Nothing is lost by it; see docs/vendor-quirks.md.")
     with home.state.read() as connection:
@@ -141,6 +144,7 @@ def run_sync(
         "quarantined": quarantined,
         "failed_users": runner.watched.report.failed.total(),
         "seconds": round(time.monotonic() - began, 3),
+        **({"fhir_server": exported.counts()} if exported else {}),
     }
     open_log(home.logs).info(
         "sync.ended",
@@ -169,6 +173,8 @@ def report_and_exit(summary: dict[str, Any], as_json: bool) -> None:
     else:
         for line in summary_lines(summary):
             say(line)
+    if summary.get("fhir_server", {}).get("left"):
+        raise typer.Exit(1)
     if summary["quarantined"] or summary["failed_users"]:
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -182,6 +188,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"({calls['retries']} retries). Lake files written: {summary['partitions_written']}. "
         f"{summary['seconds']:.1f} s.",
     ]
+    if sent := summary.get("fhir_server"):
+        lines.append(f"FHIR server: {sent['written']} resource(s) sent, {sent['unchanged']} there already.")
+        if sent["left"]:
+            lines.append(f"{sent['left']} resource(s) could not be sent: nightshift export fhir")
     if summary["quarantined"]:
         lines.append(f"{summary['quarantined']} document(s) in quarantine: nightshift quarantine list")
     if summary["failed_users"]:

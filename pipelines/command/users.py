@@ -33,29 +33,46 @@ def import_users(
 @app.command("add")
 def add(
     user_id: Annotated[str, typer.Argument(help="The user's id at Asleep.")],
-    timezone: Annotated[str, typer.Option(help="IANA zone, such as Asia/Seoul.")] = "UTC",
-    org: Annotated[str, typer.Option(help="Label of the organisation.")] = "default",
-    active_from: Annotated[str | None, typer.Option(help="First day to follow, YYYY-MM-DD.")] = None,
-    active_to: Annotated[str | None, typer.Option(help="Last day to follow, YYYY-MM-DD.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA zone, such as Asia/Seoul; default as before, or UTC.")
+    ] = None,
+    org: Annotated[str | None, typer.Option(help="Label of the organisation; default as before, or 'default'.")] = None,
+    active_from: Annotated[str | None, typer.Option(help="First night to follow, by its evening, YYYY-MM-DD.")] = None,
+    active_to: Annotated[str | None, typer.Option(help="Last night to follow, by its evening, YYYY-MM-DD.")] = None,
 ) -> None:
-    """Add or change one user."""
+    """Add or change one user, or follow a removed one again."""
     from connectors.state.roster import RosterUser, check_zone
 
     _, home = open_settings_and_home()
     first, last = parse_date(active_from, "--active-from"), parse_date(active_to, "--active-to")
-    if first and last and first > last:
-        raise WrongUsage("--active-from is after --active-to.")
-    if not user_id.strip():
+    user_id = user_id.strip()
+    if not user_id:
         raise WrongUsage("The user id is empty.")
-    user = RosterUser(ASLEEP, user_id.strip(), org, check_zone("--timezone", timezone), first, last)
+    before = _rostered(home, user_id) or RosterUser(ASLEEP, user_id)
+    user = RosterUser(
+        ASLEEP,
+        user_id,
+        org or before.org_id,
+        check_zone("--timezone", timezone or before.timezone),
+        first or (before.active_from if before.removed else None),
+        last,
+    )
+    if user.active_from and user.active_to and user.active_from > user.active_to:
+        raise WrongUsage("--active-from is after --active-to.")
     change = _put(home, [user])
-    say("added." if change.added else "changed." if change.changed else "unchanged.")
+    if before.removed:
+        say("followed again, the nights since the removal too unless --active-from says otherwise.")
+    else:
+        say("added." if change.added else "changed." if change.changed else "unchanged.")
 
 
 @app.command("list")
-def list_roster() -> None:
+def list_roster(
+    everybody: Annotated[bool, typer.Option("--all", help="With those whose following has ended.")] = False,
+) -> None:
     """Show the roster."""
     from connectors.state.roster import list_users
+    from schemas.night_hours import last_night_over
 
     _, home = open_settings_and_home()
     with home.state.read() as connection:
@@ -63,31 +80,59 @@ def list_roster() -> None:
     if not users:
         note("The roster is empty: nightshift users import FILE.csv")
         return
-    print_table(
-        ["user_id", "timezone", "org", "active_from", "active_to", "remark"],
-        [
-            (u.user_id, u.timezone, u.org_id, u.active_from, u.active_to, "unknown to the vendor" if u.gone else "")
-            for u in users
-        ],
-    )
+    now = home.clock()
+    shown = [user for user in users if everybody or not user.has_ended(last_night_over(now, user.timezone))]
+    if shown:
+        print_table(
+            ["user_id", "timezone", "org", "active_from", "active_to", "remark"],
+            [(u.user_id, u.timezone, u.org_id, u.active_from, u.active_to, _remark(u)) for u in shown],
+        )
+    if len(shown) < len(users):
+        note(f"{len(users) - len(shown)} user(s) whose following has ended: nightshift users list --all")
 
 
 @app.command("remove")
 def remove(user_id: Annotated[str, typer.Argument(help="The user's id at Asleep.")]) -> None:
-    """Stop following a user; what was pulled stays."""
-    from assets.builds import mark_data_dirty, mark_users_dirty
-    from connectors.state.roster import list_users, remove_user
+    """Stop following a user; the vendor is not asked any more, and what was pulled stays."""
+    from assets.builds import mark_data_dirty, mark_roster_dirty, mark_users_dirty
+    from connectors.state.ledger import documents_of, sessions_of
+    from connectors.state.roster import end_user, remove_user
+    from schemas.night_hours import last_night_over
 
     _, home = open_settings_and_home()
-    with home.state.write() as connection:
-        user = [user for user in list_users(connection, ASLEEP) if user.user_id == user_id]
-        removed = remove_user(connection, ASLEEP, user_id)
-        if removed:
-            mark_users_dirty(connection)
-            mark_data_dirty(connection, user)
-    if not removed:
+    before = _rostered(home, user_id)
+    if before is None or before.removed:
         raise WrongUsage("This user is not on the roster: see `nightshift users list`.")
-    say("removed from the roster; data already pulled stays.")
+    with home.state.write() as connection:
+        has_data = (
+            sessions_of(connection, ASLEEP, [user_id])[user_id] or documents_of(connection, ASLEEP, [user_id])[user_id]
+        )
+        if has_data:
+            ended = end_user(connection, ASLEEP, user_id, last_night_over(home.clock(), before.timezone), removed=True)
+            mark_roster_dirty(connection, {user_id: before}, [ended] if ended else [])
+        else:
+            remove_user(connection, ASLEEP, user_id)
+            mark_users_dirty(connection)
+            mark_data_dirty(connection, [before])
+    if has_data:
+        say(
+            "removed: nothing is asked for any more. What was pulled stays, with its organisation and zone; "
+            "users add follows the user again."
+        )
+    else:
+        say("removed from the roster; nothing was ever pulled.")
+
+
+def _remark(user: "RosterUser") -> str:
+    remarks = {"removed": user.removed, "unknown to the vendor": user.gone}
+    return ", ".join(remark for remark, holds in remarks.items() if holds)
+
+
+def _rostered(home: "Home", user_id: str) -> "RosterUser | None":
+    from connectors.state.roster import list_users
+
+    with home.state.read() as connection:
+        return next((user for user in list_users(connection, ASLEEP) if user.user_id == user_id), None)
 
 
 def _put(home: "Home", users: "Sequence[RosterUser]") -> "RosterChange":

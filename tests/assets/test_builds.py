@@ -159,16 +159,31 @@ def test_a_partition_that_another_is_building_is_left_to_it_and_dirty(home: Home
     assert dirty(home) == {SESSIONS: [DAY]}
 
 
-def test_the_holder_builds_again_for_whom_it_kept_out(home: Home) -> None:
-    """Whoever was kept out may have known something newer."""
+@pytest.mark.parametrize(("changed", "times"), [(False, 1), (True, 2)])
+def test_the_holder_builds_for_whom_it_kept_out(home: Home, changed: bool, times: int) -> None:
+    """Again only if something has changed since it began, which gave the partition a new generation."""
     mark(home, [SESSIONS], DAY)
     kept_out: list[BuildReport] = []
     late = Builder()
-    build = Builder(only_at(1, lambda: kept_out.append(build_partitions(home, SESSIONS, [DAY], late))))
+
+    def come_too_late() -> None:
+        if changed:
+            mark(home, [SESSIONS], DAY)
+        kept_out.append(build_partitions(home, SESSIONS, [DAY], late))
+
+    build = Builder(only_at(1, come_too_late))
     build_partitions(home, SESSIONS, [DAY], build)
-    assert (build.built, late.built) == ([DAY, DAY], [])
+    assert (build.built, late.built) == ([DAY] * times, [])
     assert [report.left_dirty for report in kept_out] == [[DAY]]
     assert dirty(home) == {}
+
+
+def test_who_is_kept_out_of_a_clean_partition_leaves_it_dirty(home: Home) -> None:
+    """The holder began without knowing of any change, and is not asked again."""
+    late = Builder()
+    build_partitions(home, SESSIONS, [DAY], Builder(only_at(1, lambda: build_partitions(home, SESSIONS, [DAY], late))))
+    assert late.built == []
+    assert dirty(home) == {SESSIONS: [DAY]}
 
 
 def test_a_build_that_fails_leaves_the_partition_dirty_and_free(home: Home) -> None:
@@ -307,3 +322,19 @@ def test_the_tables_of_an_older_release_are_made_again_once(home: Home) -> None:
     home.lake.path(USERS, "").parent.rmdir()
     mark_missing_layers_dirty(home, warehouse_exists=True)
     assert dirty(home)[SESSIONS] == ["2025-03-10"]
+
+
+def test_other_fhir_settings_have_only_fhir_made_again(home: Home) -> None:
+    """The tables do not depend on them; afterwards the home is at rest."""
+    home.raw.append([session_document(), stats_document()])
+    home.lake.replace(USERS, "", [user_row(sleeper("G-a"), None)])
+    mark_missing_layers_dirty(home, warehouse_exists=True)
+    with home.state.write() as connection:
+        connection.exec_driver_sql("DELETE FROM dirty_partitions")
+    other = replace(home, fhir_base="https://clinic.test/fhir")
+    mark_missing_layers_dirty(other, warehouse_exists=True)
+    assert set(dirty(other)) == {"fhir_sleep_observations", "fhir_average_stats", "fhir_people"}
+    with home.state.write() as connection:
+        connection.exec_driver_sql("DELETE FROM dirty_partitions")
+    mark_missing_layers_dirty(other, warehouse_exists=True)
+    assert dirty(other) == {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.home import Home
 from connectors.state.ledger import DELETED, NOT_ASKED, PENDING, put_unpulled
-from connectors.state.roster import RosterUser, mark_gone
+from connectors.state.roster import RosterUser, mark_gone, mark_to_be_deleted
 from schemas.asleep import ASLEEP
 from schemas.nights import night_of
 from schemas.tables import SESSION_HISTORY
@@ -114,18 +114,35 @@ def test_only_nights_within_the_rosters_dates_are_expected(home: Home) -> None:
     user = replace(sleeper(USER_ID), active_from=NIGHTS[1], active_to=NIGHTS[2])
     follow(home, user)
     assert verdicts(home) == [None, "not_checked", "not_checked", None]
-    answered(home, user, first=NIGHTS[1], last=NIGHTS[2])
+    answered(home, user, first=NIGHTS[1], last=NIGHTS[3])
     assert verdicts(home) == [None, "no_recording", "no_recording", None]
 
 
-def test_a_night_whose_sleep_lies_beyond_the_rosters_dates_is_inactive(home: Home) -> None:
-    """In New York the night of the last day is spent on the next UTC date, which is not asked for."""
-    user = replace(sleeper(USER_ID, timezone="America/New_York"), active_from=NIGHTS[0], active_to=NIGHTS[1])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul", "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_dates_that_a_pull_asks_for_check_every_night_of_the_roster(home: Home, zone: str) -> None:
+    """Also the first and the last, whichever UTC dates they lie on; the nights beside them have no row."""
+    user = replace(sleeper(USER_ID, timezone=zone), active_from=NIGHTS[1], active_to=NIGHTS[2])
     follow(home, user)
-    answered(home, user, first=NIGHTS[0], last=NIGHTS[1])
-    assert verdicts(home) == ["no_recording", "inactive", None, None]
-    answered(home, user, first=NIGHTS[0], last=NIGHTS[2])
-    assert verdicts(home) == ["no_recording", "no_recording", None, None]
+    dates = user.active_within(NIGHTS[0] - 5 * DAY, TODAY)
+    assert dates
+    answered(home, user, first=dates[0], last=dates[1])
+    assert verdicts(home) == [None, "no_recording", "no_recording", None]
+
+
+def test_a_night_that_the_roster_no_longer_includes_keeps_a_row(home: Home) -> None:
+    """What was found of it stays; what is open will not be asked for any more, and waiting for it has ended too."""
+    user = sleeper(USER_ID)
+    follow(home, user)
+    answered(home, user, last=NIGHTS[2])
+    asked(home, user)
+    slept(home, start=BED, session_id=SESSION_ID)
+    waits = f"{BED + 2 * DAY:%Y%m%d%H%M%S}_waits"
+    known(home, waits, verdict=PENDING, content_hash=None, revision=0, partition=BED.date() + 2 * DAY)
+    assert verdicts(home) == ["no_recording", "complete", "not_checked", "pending"]
+    with home.state.write() as connection:
+        put_unpulled(connection, ASLEEP, {USER_ID: "server_failed"}, NOW, (NIGHTS[2], TODAY))
+    follow(home, replace(user, active_to=NIGHTS[0]))
+    assert verdicts(home) == ["no_recording", "complete", "inactive", "inactive"]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +194,18 @@ def test_a_user_the_vendor_does_not_know_is_gone_but_not_what_was_known(home: Ho
     assert verdicts(home) == ["no_recording", "no_recording", "user_gone", "user_gone"]
     slept(home, start=BED + DAY, session_id=f"{BED + DAY:%Y%m%d%H%M%S}_aaaaa")
     assert verdicts(home) == ["no_recording", "no_recording", "complete", "user_gone"]
+
+
+def test_a_user_whom_the_vendor_will_delete_is_gone_for_nights_that_nobody_asks_for(home: Home) -> None:
+    """Nights answered before keep their verdict; what waits is not waited for any more."""
+    user = sleeper(USER_ID)
+    follow(home, user)
+    answered(home, user, last=NIGHTS[2])
+    known(home, verdict=PENDING, content_hash=None, revision=0)
+    assert verdicts(home) == ["no_recording", "pending", "not_checked", "not_checked"]
+    with home.state.write() as connection:
+        mark_to_be_deleted(connection, ASLEEP, marked=[USER_ID], unmarked=[])
+    assert verdicts(home) == ["no_recording", "user_gone", "user_gone", "user_gone"]
 
 
 @pytest.mark.parametrize(
@@ -257,22 +286,21 @@ def test_every_expected_user_night_has_exactly_one_row(
                     answered(home, user, first=first, last=last)
                 for number in range(sessions):
                     known(home, f"S{number}", user_id=user.user_id, verdict=(PENDING, DELETED)[number])
-                expected |= set(expected_nights(user, [first for first, _ in windows], clock.now))
+                expected |= set(expected_nights(user, windows, clock.now))
             nights = [NIGHTS[0] + number * DAY for number in range(-8, 8)]
             assert set(ledger(home, nights)) == expected
 
 
-def expected_nights(user: RosterUser, asked_from: list[date], now: datetime) -> Iterable[tuple[str, date]]:
-    """The nights of a user, told by walking through the hours: followed, begun after the first date, over."""
+def expected_nights(user: RosterUser, windows: list[tuple[date, date]], now: datetime) -> Iterable[tuple[str, date]]:
+    """The nights of a user, told by walking through the hours: over, followed or asked about, after the first date."""
     hours = [NOW - timedelta(days=16) + timedelta(hours=number) for number in range(24 * 24)]
     by_night: dict[date, list[datetime]] = {}
     for hour in hours:
         by_night.setdefault(night_of(hour, user.timezone), []).append(hour)
     for night, found in by_night.items():
-        started = (
-            user.active_from <= night if user.active_from else bool(asked_from) and (found[0].date() >= min(asked_from))
-        )
-        followed = user.active_to is None or night <= user.active_to
+        asked_about = all(any(first <= hour.date() <= last for first, last in windows) for hour in found)
+        begun = user.active_from is not None or any(first <= found[0].date() for first, _ in windows)
+        within = (user.active_from or night) <= night <= (user.active_to or night)
         over = found[-1] + timedelta(hours=1) <= now or night_of(now, user.timezone) > night
-        if started and followed and over and NIGHTS[0] - 8 * DAY <= night < NIGHTS[0] + 8 * DAY:
+        if over and (begun if within else asked_about) and NIGHTS[0] - 8 * DAY <= night < NIGHTS[0] + 8 * DAY:
             yield user.user_id, night

@@ -1,5 +1,6 @@
 """The home: private, made only where it can be written; one key for pseudonyms; locks that hold between processes."""
 
+import errno
 import os
 import signal
 import stat
@@ -15,7 +16,7 @@ import pytest
 
 from connectors.errors import WrongUsage
 from connectors.home import Home, utc_now
-from connectors.lake.publish import DiskUnavailable
+from connectors.lake.publish import TEMPORARY, DiskUnavailable
 from tests.connectors.lake.disks import full_disk, read_only_folder
 
 if TYPE_CHECKING:
@@ -219,6 +220,46 @@ def test_a_lock_is_held_within_a_process_too_and_freed_by_an_error(home: Home) -
         assert not is_free(home, "warehouse")
         raise LookupError
     assert is_free(home, "warehouse")
+
+
+def test_a_lock_that_cannot_be_made_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In words, and nothing is held; once there is room the lock is free."""
+
+    def no_room(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "canary")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "open", no_room)
+        with pytest.raises(DiskUnavailable, match="The disk is full: make room"), home.lock("new"):
+            raise AssertionError
+    assert is_free(home, "new")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_fails_is_not_a_wrong_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """A full or broken disk is told as such, with exit code 1: another NIGHTSHIFT_HOME is not what is asked for."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "mkdir", failing)
+    with pytest.raises(DiskUnavailable, match="make room") as refused:
+        Home(tmp_path / "home").prepare()
+    assert refused.value.exit_code == 1
+
+
+def test_a_sweep_removes_what_the_dead_left_in_every_folder_we_write(home: Home) -> None:
+    """Below raw, lake and fhir, and in the home and Dagster's folder themselves; what is Dagster's own stays."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    name = f"{TEMPORARY}{ended.pid}-object"
+    swept = [home.root / folder / name for folder in ("", "raw", "raw/deep", "lake", "fhir", "dagster")]
+    kept = home.dagster / "history" / name
+    for path in (*swept, kept):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    home.sweep()
+    assert list(home.root.rglob(f"{TEMPORARY}*")) == [kept]
 
 
 def test_state_lies_in_the_home_unless_the_settings_say_otherwise(home: Home, tmp_path: Path) -> None:

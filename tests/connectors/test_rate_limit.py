@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.lake.publish import DiskUnavailable
 from connectors.pace import WINDOW_S, Budget, Pace
 from connectors.rate_limit import RateLimit
+from tests.connectors.lake.disks import full_disk, read_only_folder
 from tests.connectors.virtual_time import run_virtually, virtual_now
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -132,6 +134,20 @@ def test_any_file_content_is_survived(tmp_path: Path, content: bytes) -> None:
 
     run_virtually(main)
     assert (tmp_path / "budget").stat().st_size < 1000
+
+
+def test_a_budget_that_cannot_be_written_is_told() -> None:
+    """A file that cannot be made or changed is no traceback; no slot is given."""
+
+    async def main() -> None:
+        with pytest.raises(DiskUnavailable, match="Cannot write to the home"):
+            await limit_in(folder, 1).acquire()
+
+    with read_only_folder() as folder:
+        run_virtually(main)
+    with tempfile.TemporaryDirectory() as name, full_disk(room_bytes=16):
+        folder = Path(name)
+        run_virtually(main)
 
 
 @pytest.mark.parametrize("set_back_s", [0.5, 30, 86_400 * 365])

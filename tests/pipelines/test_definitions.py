@@ -225,6 +225,18 @@ def test_the_sensor_asks_for_what_is_dirty(defs: dg.Definitions, home: Home, ins
     ]
 
 
+def test_the_sensor_builds_apart_what_does_not_wait_for_the_same(
+    defs: dg.Definitions, home: Home, instance: dg.DagsterInstance
+) -> None:
+    """The date whose raw is damaged fails again in a run of its own; the dates beside it get what is missing."""
+    mark(home, "sleep_sessions", "2026-11-20")
+    mark(home, "fhir_sleep_observations", "2026-11-20", "2026-11-21", "2026-11-22")
+    assert sensed(defs, home, instance) == [
+        ("sleep", "2026-11-20", "2026-11-20"),
+        ("sleep", "2026-11-21", "2026-11-22"),
+    ]
+
+
 def note_run(instance: dg.DagsterInstance, job: str, *events: str) -> None:
     """Have Dagster know of a run of a job that has come as far as these events."""
     place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("nightshift"), "__repository__")

@@ -18,7 +18,7 @@ from connectors.asleep.sandbox import World
 from connectors.state.database import NEWEST_REVISION
 from connectors.state.ledger import put_unpulled
 from connectors.state.quarantine import Quarantined, replace_quarantined
-from connectors.state.roster import RosterUser, put_users, remove_user
+from connectors.state.roster import RosterUser, mark_to_be_deleted, put_users, remove_user
 from connectors.state.vendor import remember_complete_pull
 from pipelines.command.doctor import state as state_room
 from pipelines.command.doctor.folder import ENOUGH_DISK_BYTES, room_needed
@@ -211,6 +211,16 @@ def test_a_roster_that_is_empty_or_has_users_who_are_gone(patient: Patient) -> N
         for user_id in ("nobody", *patient.user_ids):
             remove_user(connection, ASLEEP, user_id)
     assert "nobody is followed" in patient.complaints()["roster"].words
+
+
+def test_users_whom_the_vendor_will_delete_are_told_in_number(patient: Patient) -> None:
+    """It is no trouble, but a reason why their nights stay empty; nobody is named."""
+    assert "deletion" not in patient.examine()
+    with patient.home.state.write() as connection:
+        mark_to_be_deleted(connection, ASLEEP, marked=patient.user_ids[:1], unmarked=[])
+    assert not patient.complaints()
+    words = patient.examine()["deletion"].words
+    assert words == "1 user(s) are marked for deletion at the vendor: nothing more is pulled about them."
 
 
 def test_zones_that_nobody_chose_or_that_nobody_knows(patient: Patient) -> None:

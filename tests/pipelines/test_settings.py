@@ -20,11 +20,24 @@ DEFAULTS = {
     "nightshift_lookback_days": 35,
     "nightshift_completeness_threshold": 0.95,
     "nightshift_schedule": "0 4 * * *",
+    "nightshift_run_history_days": 90,
     "nightshift_state_url": None,
     "nightshift_warehouse_url": None,
     "nightshift_pseudonym_key": None,
     "asleep_webhook_keys": None,
     "nightshift_webhook_unknown_users": "quarantine",
+    "fhir_base_url": None,
+    "fhir_token": None,
+    "fhir_client_id": None,
+    "fhir_private_key_file": None,
+    "fhir_key_id": None,
+    "fhir_token_url": None,
+    "fhir_scope": None,
+    "fhir_requests_per_second": 10,
+    "nightshift_fhir_base": "https://example.org/fhir",
+    "nightshift_fhir_stage_intervals": False,
+    "nightshift_fhir_provenance": True,
+    "nightshift_fhir_validated_share": 0.05,
 }
 
 
@@ -61,6 +74,7 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         "ASLEEP_CONCURRENCY": "4",
         "NIGHTSHIFT_LOOKBACK_DAYS": "7",
         "NIGHTSHIFT_SCHEDULE": "30 3 * * mon-fri",
+        "NIGHTSHIFT_RUN_HISTORY_DAYS": "0",
         "NIGHTSHIFT_STATE_URL": "sqlite:////srv/state.db",
         "NIGHTSHIFT_WAREHOUSE_URL": "duckdb:////srv/warehouse.duckdb",
         "NIGHTSHIFT_PSEUDONYM_KEY": "sixteen letters!",
@@ -76,6 +90,7 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert found.asleep_base_url == "http://127.0.0.1:8000"
     assert (found.asleep_requests_per_second, found.asleep_concurrency, found.nightshift_lookback_days) == (2.5, 4, 7)
     assert found.nightshift_schedule == "30 3 * * mon-fri"
+    assert found.nightshift_run_history_days == 0
     assert found.nightshift_state_url == "sqlite:////srv/state.db"
     assert found.nightshift_warehouse_url == "duckdb:////srv/warehouse.duckdb"
     assert found.nightshift_pseudonym_key is not None
@@ -165,6 +180,7 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     ]
     + [("ASLEEP_CONCURRENCY", value) for value in ("0", "-1", "1.5", "1001", "true", "9" * 5000)]
     + [("NIGHTSHIFT_LOOKBACK_DAYS", value) for value in ("0", "366", "35 days", "3.5")]
+    + [("NIGHTSHIFT_RUN_HISTORY_DAYS", value) for value in ("-1", "36501", "90 days", "0.5")]
     + [("ASLEEP_BASE_URL", value) for value in ("ftp://a.example", "api.asleep.ai", "HTTP//x")]
     + [("NIGHTSHIFT_WAREHOUSE_URL", value) for value in ("warehouse.duckdb", "duckdb://x", "sqlite:///x")]
     + [("NIGHTSHIFT_PSEUDONYM_KEY", "x" * 15)]
@@ -213,7 +229,7 @@ def cron_fields(first: int, last: int, *names: str) -> st.SearchStrategy[str]:
     return st.just("*") | value | st.lists(value | ranges, min_size=1, max_size=3).map(",".join) | stepped
 
 
-# Days up to the 28th only: a 31st of February is well formed, but never comes.
+# Days up to the 28th only: a 31st of February is well formed, but never comes, and refused below.
 @given(
     st.tuples(
         cron_fields(0, 59),
@@ -236,15 +252,69 @@ def test_whatever_is_accepted_dagster_accepts(cron: str) -> None:
         load_settings(nightshift_schedule=cron)
     except WrongUsage:
         return
-    days = cron.split()[2].replace("-", ",").split("/")[0].split(",")
-    assert dagster_accepts(cron) or any(int(day) > 28 for day in days if day.isdecimal())
+    assert dagster_accepts(cron)
+
+
+@pytest.mark.parametrize("cron", ["0 0 31 2 *", "0 0 30 feb *", "30 4 31 4,6,9,11 *", "0 0 30-31 2 *", "0 0 31 2 1"])
+def test_a_schedule_that_never_comes_is_refused(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    """In words; Dagster would refuse it later with a traceback, or never tick, or only on the weekday beside it."""
+    monkeypatch.setenv("NIGHTSHIFT_SCHEDULE", cron)
+    assert refusal() == (
+        "Settings are wrong: NIGHTSHIFT_SCHEDULE names a day that none of its months has. "
+        "Correct the environment or .env."
+    )
+
+
+@pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 29-31 2 *", "0 0 31 * *", "0 0 30-31 2,3 *", "0 0 */31 2 *"])
+def test_a_schedule_that_comes_seldom_is_accepted(cron: str) -> None:
+    """A leap day, and months of which only some have the day."""
+    assert load_settings(nightshift_schedule=cron).nightshift_schedule == cron
+    assert dagster_accepts(cron)
+
+
+STATE_URLS = {
+    "canary": "must be the address of a database, such as postgresql+psycopg://user@host:5432/database",
+    "postgresql+psycopg://user:canary@host:canary/db": "must have a whole number below 65536 as port, such as "
+    "postgresql+psycopg://user@host:5432/database",
+    "postgresql+psycopg://canary@host:65536/db": "must have a whole number below 65536 as port, such as "
+    "postgresql+psycopg://user@host:5432/database",
+    "postgresql+psycopg://canary@[::1/db": "must have a whole number below 65536 as port, such as "
+    "postgresql+psycopg://user@host:5432/database",
+    "mysql://canary@host/db": "must be of postgresql or sqlite, such as postgresql+psycopg://user@host:5432/database",
+    "postgresql+canary://host/db": "must name a driver that is installed: postgresql+psycopg, which comes with "
+    "nightshift[postgres]",
+    "postgresql+asyncpg://canary@host/db": "must name a driver that is installed: postgresql+psycopg, which comes with "
+    "nightshift[postgres]",
+    "postgresql+psycopg_async://canary@host/db": "must name a driver that is installed: postgresql+psycopg, which "
+    "comes with nightshift[postgres]",
+    "sqlite://": "must name a file, such as sqlite:////srv/nightshift/state.db",
+    "sqlite:///:memory:": "must name a file, such as sqlite:////srv/nightshift/state.db",
+}
+
+
+@pytest.mark.parametrize("url", STATE_URLS)
+def test_an_odd_address_of_the_state_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """In one clause that says what is wrong with it and shows nothing of it, before anything is opened."""
+    monkeypatch.setenv("NIGHTSHIFT_STATE_URL", url)
+    told = refusal()
+    assert told == f"Settings are wrong: NIGHTSHIFT_STATE_URL {STATE_URLS[url]}. Correct the environment or .env."
+    assert "canary" not in told
+
+
+@given(st.text() | st.text("postgresql+psycopg:/@[]?&=%5432 ").map("postgresql+psycopg://".__add__))
+def test_any_address_of_the_state_is_accepted_or_refused_in_words(url: str) -> None:
+    """Whatever it is made of."""
+    try:
+        load_settings(nightshift_state_url=url)
+    except WrongUsage as refused:
+        assert "NIGHTSHIFT_STATE_URL must" in str(refused)  # noqa: PT017
 
 
 SECRETS = {
     "ASLEEP_API_KEY": "canary-api-key",
     "NIGHTSHIFT_PSEUDONYM_KEY": "canary-pseudonym-key",
     "ASLEEP_WEBHOOK_KEYS": "canary-webhook-key,another-canary-webhook-key",
-    "NIGHTSHIFT_STATE_URL": "postgresql://user:canary-password@host/db",
+    "NIGHTSHIFT_STATE_URL": "postgresql+psycopg://user:canary-password@host/db",
     "NIGHTSHIFT_WAREHOUSE_URL": "duckdb:///canary/warehouse.duckdb",
 }
 
@@ -268,3 +338,22 @@ def test_keys_are_in_no_dump_either(secretive: Settings) -> None:
     assert "canary-api-key" not in dumped
     assert "canary-pseudonym-key" not in dumped
     assert "canary-webhook-key" not in dumped
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"FHIR_CLIENT_ID": "canary"}, "FHIR_CLIENT_ID, FHIR_PRIVATE_KEY_FILE and FHIR_KEY_ID go together"),
+        (
+            {"FHIR_CLIENT_ID": "canary", "FHIR_PRIVATE_KEY_FILE": "k.pem", "FHIR_KEY_ID": "1", "FHIR_TOKEN": "canary"},
+            "FHIR_TOKEN and FHIR_CLIENT_ID are two ways to log in",
+        ),
+    ],
+)
+def test_a_fhir_login_is_whole_and_one(values: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a login, or two of them, is told before anything is sent."""
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    sentence = refusal()
+    assert told.lower() in sentence.lower()
+    assert "canary" not in sentence

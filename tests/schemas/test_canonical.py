@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.canonical import average_stats_hash, row_hash, session_hash, user_hash
+from schemas.canonical import average_stats_hash, averaged_hashes, row_hash, session_hash, user_hash
 from tests.schemas.samples import (
     ABSENT,
     AVERAGE_STATS,
@@ -202,6 +202,62 @@ def test_averages_of_another_period_or_zone_are_other_averages() -> None:
     }
 
 
+SLEPT = result_of(AVERAGE_STATS)["slept_sessions"]
+SHOWN = averaged_hashes(AVERAGE_STATS)
+
+
+def showing(**changes: Any) -> dict[str, str]:
+    """What averages show of their sessions when the first row has these changes."""
+    first = {name: value for name, value in (SLEPT[0] | changes).items() if value is not ABSENT}
+    return averaged_hashes(changed(AVERAGE_STATS, {"result.slept_sessions": [first, *SLEPT[1:]]}))
+
+
+def test_averages_show_an_analysis_of_each_slept_session() -> None:
+    """By its id, under either name; sessions of which they show no figures are not among them."""
+    assert list(SHOWN) == [row["id"] for row in SLEPT]
+    assert len(set(SHOWN.values())) == len(SLEPT)
+    assert showing(id=ABSENT, session_id=SLEPT[0]["id"]) == SHOWN
+    bare = [{"session_id": row["id"], "session_start_time": row["start_time"]} for row in SLEPT]
+    assert averaged_hashes(changed(AVERAGE_STATS, {"result.slept_sessions": bare})) == {}
+    nothings: list[Any] = [None, ABSENT, [], {}, [None, 7, {"id": ["a"], "time_in_bed": 3}]]
+    for nothing in nothings:
+        assert averaged_hashes(changed(AVERAGE_STATS, {"result.slept_sessions": nothing})) == {}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(lambda row: backwards(row), id="order of keys"),
+        pytest.param(lambda row: without_nulls(row), id="absent for null"),
+        pytest.param(lambda row: rewritten(row, as_decimals), id="1.0 for 1"),
+        pytest.param(lambda row: rewritten(row, at_zone("Asia/Kathmandu")), id="another zone"),
+        pytest.param(lambda row: rewritten(row, at_zone("UTC", letter_z=True)), id="Z for +00:00"),
+        pytest.param(lambda row: row | {"sleep_efficiency": 92.14, "deep_ratio": 0.122}, id="ratios in other scales"),
+        pytest.param(lambda row: row | {"sleep_time": "06:05:00", "sleep_cycle": []}, id="other forms of figures"),
+        pytest.param(lambda row: row | {"created_timezone": "Asia/Seoul", "tomorrow": 1}, id="what is no figure"),
+    ],
+)
+def test_another_form_of_averages_shows_the_same_analyses(form: Callable[[Json], Json]) -> None:
+    """However a row is written; and the rest of the answer does not count at all."""
+    rows = {"result.slept_sessions": [form(row) for row in SLEPT], "result.average_stats.time_in_bed": 1}
+    assert averaged_hashes(changed(AVERAGE_STATS, rows)) == SHOWN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: (SLEPT[0][name] or 0) + 30} for name in ("time_in_deep", "time_in_wake", "time_in_snoring")),
+        *({name: SLEPT[0][name] + 1} for name in ("waso_count", "snoring_count", "sleep_latency", "wakeup_latency")),
+        {"breathing_index": 0.3},
+        {"completed_time": "2025-01-20T05:07:24+00:00"},
+    ],
+)
+def test_any_changed_figure_is_another_analysis_of_that_session_alone(changes: Json) -> None:
+    """Also when only the moment of the analysis has changed."""
+    other = showing(**changes)
+    assert {name for name in SHOWN if other[name] != SHOWN[name]} == {SLEPT[0]["id"]}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -222,6 +278,7 @@ def test_any_bytes_have_a_hash(content_hash: Callable[[bytes], str], body: bytes
     assert re.fullmatch(r"[0-9a-f]{64}", content_hash(body))
     assert content_hash(body) == content_hash(bytes(body))
     assert content_hash(body) != content_hash(body + b"x")
+    assert averaged_hashes(body) == {}
 
 
 @pytest.mark.parametrize("text", ["2025-13-45T99:99:99Z", "0001-01-01T00:00:00+09:00", "2025-02-29T00:00:00+00:00"])

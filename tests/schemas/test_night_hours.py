@@ -14,7 +14,6 @@ from schemas.night_hours import (
     night_dates,
     night_hours,
     settles_at,
-    sleep_dates,
 )
 from schemas.nights import night_of, utc_date
 
@@ -32,22 +31,19 @@ def utc(text: str) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("zone", "begins", "over", "dates", "sleep"),
+    ("zone", "begins", "over", "dates"),
     [
-        ("UTC", "03T12:00", "04T12:00", (3, 4), (3, 4)),
-        ("Asia/Seoul", "03T03:00", "04T03:00", (3, 4), (3,)),  # 09:00 is midnight UTC, when the night's sleep is over
-        ("America/New_York", "03T17:00", "04T17:00", (3, 4), (4,)),
-        ("Pacific/Kiritimati", "02T22:00", "03T22:00", (2, 3), (3,)),
-        ("Etc/GMT+12", "04T00:00", "05T00:00", (4,), (4,)),
+        ("UTC", "03T12:00", "04T12:00", (3, 4)),
+        ("Asia/Seoul", "03T03:00", "04T03:00", (3, 4)),
+        ("America/New_York", "03T17:00", "04T17:00", (3, 4)),
+        ("Pacific/Kiritimati", "02T22:00", "03T22:00", (2, 3)),
+        ("Etc/GMT+12", "04T00:00", "05T00:00", (4,)),
     ],
 )
-def test_the_hours_and_dates_of_a_night(
-    zone: str, begins: str, over: str, dates: tuple[int, ...], sleep: tuple[int, ...]
-) -> None:
-    """The night of 3 November from noon to noon, the UTC dates it touches, and those of its 21:00 to 09:00."""
+def test_the_hours_and_dates_of_a_night(zone: str, begins: str, over: str, dates: tuple[int, ...]) -> None:
+    """The night of 3 November from noon to noon, and the UTC dates it touches."""
     assert night_hours(NIGHT, zone) == (utc(begins), utc(over))
     assert night_dates(NIGHT, zone) == tuple(date(2026, 11, number) for number in dates)
-    assert sleep_dates(NIGHT, zone) == tuple(date(2026, 11, number) for number in sleep)
 
 
 @pytest.mark.parametrize(("night", "hours"), [(date(2026, 3, 28), 23), (date(2026, 10, 24), 25), (NIGHT, 24)])
@@ -64,7 +60,6 @@ def test_what_starts_in_a_night_starts_on_its_dates_and_belongs_to_it(night: dat
     moment = begins + (over - begins) * part
     assert night_of(moment, zone) == night
     assert utc_date(moment) in night_dates(night, zone)
-    assert set(sleep_dates(night, zone)) <= set(night_dates(night, zone))
     assert all(settles_at(day, zone) >= over for day in night_dates(night, zone))
 
 

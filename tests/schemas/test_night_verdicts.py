@@ -83,7 +83,13 @@ CASES: list[tuple[str, Sequence[NightSession], dict[str, Any], str, str | None, 
     ("the vendor failed", [], FAILED, "provider_error", VENDOR_FAILED, None),
     ("a nap, then the vendor failed", [NAP], FAILED, "provider_error", VENDOR_FAILED, None),
     ("failed, but checked before", [], CHECKED_NIGHT | FAILED, "no_recording", NOTHING, None),
-    ("the edge of the roster's dates", [], {"followed": False}, "inactive", None, None),
+    ("will be deleted at the vendor", [], {"marked": True, "asked": True}, "user_gone", None, None),
+    ("will be deleted, and a session waits", [WAITING], {"marked": True}, "user_gone", None, None),
+    ("will be deleted, the night is not", [built()], {"marked": True}, "complete", None, "night"),
+    ("will be deleted, but asked before", [], CHECKED_NIGHT | {"marked": True}, "no_recording", NOTHING, None),
+    ("outside of the roster's new dates", [], {"followed": False, "asked": True}, "inactive", None, None),
+    ("outside of them, and a session waits", [WAITING], {"followed": False}, "inactive", None, None),
+    ("outside of them, but asked before", [], CHECKED_NIGHT | {"followed": False}, "no_recording", NOTHING, None),
     ("never asked", [], {}, "not_checked", NEVER_ASKED, None),
     ("asked before it was over", [], {"asked": True}, "not_checked", NOT_SINCE, None),
     ("the pull stopped", [], {"asked": True, "stopped": True}, "not_checked", NOT_REACHED, None),
@@ -182,6 +188,7 @@ any_facts = st.builds(
     asked=st.booleans(),
     followed=st.booleans(),
     known=st.booleans(),
+    marked=st.booleans(),
     failure=st.none() | st.just("server_failed"),
     stopped=st.booleans(),
 )
@@ -200,11 +207,15 @@ def test_every_night_has_one_verdict_that_does_not_depend_on_order(facts: NightF
 
 @given(any_facts)
 def test_nothing_is_left_open_once_the_vendor_has_answered(facts: NightFacts) -> None:
-    """A checked night is never not checked, failed, gone or inactive; an unchecked one is never without recording."""
+    """A checked night is never not checked, failed, gone or inactive; an unchecked one is never without recording.
+
+    Unless a session waits that nobody asks for any more.
+    """
     verdict = judge(facts).verdict
-    if facts.checked_at:
+    left_waiting = any(session.standing is Standing.WAITING for session in facts.sessions)
+    if facts.checked_at and ((facts.followed and not facts.marked) or not left_waiting):
         assert verdict not in (OPEN_VERDICTS - {"quarantined"}) | {"user_gone", "inactive"}
-    else:
+    elif not facts.checked_at:
         assert verdict not in {"no_recording", "nap_only", "too_short", "deleted", "never_slept"}
 
 

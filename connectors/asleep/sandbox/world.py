@@ -214,6 +214,23 @@ class World:
         if not session.analyse_again():
             raise ValueError("A new analysis of that session shows the same: no sleep, or no arrays.")
 
+    def move_start(self, user: User, session: Session, start: datetime) -> None:
+        """Let a new analysis find that a COMPLETE session began at another time; its id and its end stay.
+
+        Raises:
+            ValueError: the session is not one of the user's or not COMPLETE, or another one is in the way.
+        """
+        if session not in user.sessions or session.state(self._now) != "COMPLETE":
+            raise ValueError("Only a COMPLETE session of the user can be analysed again.")
+        others = (other for other in user.sessions if other is not session)
+        if start >= session.end or any(start < other.end and other.start < session.end for other in others):
+            raise ValueError("The session cannot begin then.")
+        user.sessions.remove(session)
+        session.__dict__["id"] = session.id  # made on first use from the start, of which it keeps telling
+        session.plan = replace(session.plan, start=start.astimezone(UTC))
+        session.analyse_again()
+        _put(user, [session])
+
     def _settle(self, index: int) -> User:
         person = inhabitant(self.seed, index)
         return User(

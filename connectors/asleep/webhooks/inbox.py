@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from connectors.asleep.webhooks.inbox_tables import migrate
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
+from connectors.sqlite import make_shareable
 
 FILE_NAME = "inbox.db"
 """The file's name in the home."""
@@ -218,8 +219,7 @@ class Inbox:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
         try:
-            _use_wal(connection)
-            connection.execute("PRAGMA synchronous = FULL")
+            make_shareable(connection)
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
             if migrate(connection):
@@ -308,20 +308,6 @@ def _event(number: int, received_at: str, *told: Any) -> InboxEvent:
     source, event, user_id, session_id, status, reason, unknown_users, body = told
     delivery = Delivery(source, event, user_id, session_id, Status(status), reason, unknown_users, body)
     return InboxEvent(number, datetime.fromisoformat(received_at), delivery)
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-        else:
-            return
-        # Of two that open a new file at once, SQLite refuses one on the spot; an empty transaction waits its turn.
-        connection.execute("BEGIN EXCLUSIVE")
-        connection.execute("COMMIT")
 
 
 def _text(moment: datetime) -> str:

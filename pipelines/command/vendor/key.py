@@ -51,10 +51,10 @@ def _some_users(home: "Home") -> list[str]:
     """Users whom the vendor should know, those who are followed longest first."""
     from datetime import date
 
-    from connectors.state.roster import list_users
+    from connectors.state.roster import users_to_ask
 
     with home.state.read() as reading:
-        users = [user for user in list_users(reading, ASLEEP) if not user.gone]
+        users = [user for user in users_to_ask(reading, ASLEEP) if not user.gone]
     users.sort(key=lambda user: user.active_to or date.max, reverse=True)
     return [user.user_id for user in users[:ASKED_FOR]]
 

@@ -70,10 +70,10 @@ def delete(session_id: SessionId, user_id: OfUser, yes: Yes = False) -> None:
 def _check_tables_can_follow(home: "Home", user_id: str, session_id: str) -> None:
     """Refuse when no sync would ever notice, because it asks only for users of the roster. Raises: WrongUsage."""
     from connectors.errors import WrongUsage
-    from connectors.state.roster import list_users
+    from connectors.state.roster import users_to_ask
 
     with home.state.read() as reading:
-        rostered = any(user.user_id == user_id for user in list_users(reading, ASLEEP))
+        rostered = any(user.user_id == user_id for user in users_to_ask(reading, ASLEEP))
     if not rostered and _known(home, user_id, session_id) is not None:
         raise WrongUsage(
             "This user is not on the roster, so no sync would take the session out of the tables: put the user back "

@@ -235,6 +235,8 @@ def _known_sessions(home: "Home", user_id: str) -> str:
 
 
 def _followed(user: "RosterUser") -> str:
+    if user.removed:
+        return f"removed; was followed to {user.active_to}, zone {user.timezone}, organisation {user.org_id}"
     since = f" from {user.active_from}" if user.active_from else ""
     until = f" to {user.active_to}" if user.active_to else ""
     return f"followed{since}{until}, zone {user.timezone}, organisation {user.org_id}"

@@ -1,8 +1,8 @@
 """Whatever the vendor sends becomes a record that fits its table, or is refused without a word of its content."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.lake.decoding import Refused, decode_average_stats, decode_session, decode_user, is_complete
-from assets.lake.normalise import normalise_session
+from assets.lake.normalise import RecordedSession, recorded_session, with_figures
 from assets.lake.normalise_averages import normalise_average_stats
 from assets.lake.sleep_hypnograms import hypnogram_rows
 from assets.lake.sleep_stage_intervals import interval_rows
 from assets.lake.users import user_row
 from schemas.canonical import average_stats_hash, session_hash, user_hash
 from schemas.identities import IDENTITIES, violations
+from schemas.stages import EPOCH_S, STAGE_NAMES, stage_intervals
 from schemas.tables import AVERAGE_STATS, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 from tests.assets.homes import sleeper
 from tests.assets.lake.any_document import CANARY, any_bytes, any_document
@@ -40,6 +41,20 @@ def fits(table: Table, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept.to_pylist()  # type: ignore[no-any-return]
 
 
+def intervals_one_by_one(recorded: RecordedSession) -> Iterator[dict[str, Any]]:
+    """The rows of ``sleep_stage_intervals`` as they are defined."""
+    for stage, first_epoch, epochs in stage_intervals(recorded.stages.sleep or ()):
+        start = recorded.start + first_epoch * timedelta(seconds=EPOCH_S)
+        yield {
+            **recorded.ids,
+            "stage": STAGE_NAMES[stage],
+            "start_time": start,
+            "end_time": start + epochs * timedelta(seconds=EPOCH_S),
+            "first_epoch": first_epoch,
+            "epochs": epochs,
+        }
+
+
 def tells_nothing(refused: Refused) -> None:
     """One sentence and a path, without what was put into the document."""
     assert refused.explanation.endswith(".")
@@ -57,14 +72,15 @@ def test_any_session_becomes_rows_or_is_refused(night: tuple[bytes, date], zone:
         decoded = decode_session(current(session_document(body, day=day)))
         if not is_complete(decoded):
             return
-        session = normalise_session(decoded, "clinic", zone)
+        recorded = recorded_session(decoded)
     except Refused as refused:
         tells_nothing(refused)
         return
-    assert fits(SLEEP_SESSIONS, [session.row]) == [session.row]
-    fits(SLEEP_HYPNOGRAMS, hypnogram_rows(session))
-    intervals = fits(SLEEP_STAGE_INTERVALS, interval_rows(session))
-    assert sum(row["epochs"] for row in intervals) == len(session.sleep_stages or [])
+    # From here on nothing is refused: no table lacks a session that another one has.
+    row = with_figures(recorded, "clinic", zone).row
+    assert fits(SLEEP_SESSIONS, [row]) == [row]
+    fits(SLEEP_HYPNOGRAMS, hypnogram_rows([recorded]))
+    assert interval_rows([recorded]).to_pylist() == fits(SLEEP_STAGE_INTERVALS, intervals_one_by_one(recorded))
     assert set(violations(decoded.content)) <= {identity.name for identity in IDENTITIES}
     assert not any(CANARY in path for _, path in decoded.notes.drift)
 

@@ -1,5 +1,6 @@
 """From a document to a record: the samples become the rows written out here, and what cannot be used says why."""
 
+from array import array
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -100,9 +101,9 @@ def test_the_stages_of_the_sample_are_kept_epoch_by_epoch() -> None:
     """Codes of a 4-stage plan are ours already."""
     sent = result_of(SESSION)["session"]
     session = normalised(session_document())
-    assert session.sleep_stages == sent["sleep_stages"]
-    assert session.breath_stages == sent["breath_stages"]
-    assert session.snoring_stages == sent["snoring_stages"]
+    assert session.stages.sleep == array("b", sent["sleep_stages"])
+    assert session.stages.breath == array("b", sent["breath_stages"])
+    assert session.stages.snoring == array("b", sent["snoring_stages"])
 
 
 def test_an_abnormal_end_and_a_contract_without_breathing() -> None:
@@ -133,7 +134,7 @@ def test_a_two_stage_plan_says_asleep_and_has_no_stage_metrics() -> None:
     no_totals = {f"stat.{name}": None for name in STAGE_FIGURES}
     session = normalised(changed_session({**no_totals, "session.sleep_stages": [*stages, -1]}))
     assert session.row["has_stages"] == "2-stage"
-    assert session.sleep_stages == [{1: 4}.get(stage, stage) for stage in [*stages, -1]]
+    assert session.stages.sleep == array("b", ({1: 4}.get(stage, stage) for stage in [*stages, -1]))
     assert session.row["light_sleep_s"] is None
     assert session.row["latency_to_rem_s"] is None
     assert session.row["total_sleep_time_s"] == 24240
@@ -147,7 +148,7 @@ def test_without_totals_the_epochs_tell_the_plan(stages: list[int], plan: str) -
     """Deep or REM sleep is there only if stages are told apart; 1 alone may be any sleep, and wake is wake."""
     session = changed_night(session__sleep_stages=stages, stat=None)
     assert session.row["has_stages"] == plan
-    assert (4 in (session.sleep_stages or [])) == (plan == "2-stage")
+    assert (4 in (session.stages.sleep or [])) == (plan == "2-stage")
 
 
 @pytest.mark.parametrize("stages", [None, [], ABSENT], ids=["null", "empty", "absent"])
@@ -155,7 +156,7 @@ def test_a_session_without_stages(stages: Any) -> None:
     """No hypnogram, and the metrics stay."""
     session = changed_night(session__sleep_stages=stages)
     assert session.row["has_stages"] == "none"
-    assert session.sleep_stages is None
+    assert session.stages.sleep is None
     assert session.row["light_sleep_s"] == 16680
 
 
@@ -167,7 +168,7 @@ def test_light_sleep_alone_is_a_four_stage_plan_if_it_has_a_total() -> None:
     session = normalised(document)
     assert session.row["has_stages"] == "4-stage"
     assert (session.row["light_sleep_s"], session.row["deep_sleep_s"]) == (1080, 0)
-    assert set(session.sleep_stages or []) == {0, 1}
+    assert set(session.stages.sleep or []) == {0, 1}
 
 
 def _inside(webhook: bytes) -> bytes:
@@ -180,9 +181,9 @@ def test_unknown_codes_become_unknown_and_are_never_fatal() -> None:
     session = changed_night(
         session__sleep_stages=[0, 7, 2, -9], session__breath_stages=[0, 1, 2, -1], session__snoring_stages=[5, 1, 0, 0]
     )
-    assert session.sleep_stages == [0, -1, 2, -1]
-    assert session.breath_stages == [0, 1, -1, -1]
-    assert session.snoring_stages == [-1, 1, 0, 0]
+    assert session.stages.sleep == array("b", [0, -1, 2, -1])
+    assert session.stages.breath == array("b", [0, 1, -1, -1])
+    assert session.stages.snoring == array("b", [-1, 1, 0, 0])
 
 
 def test_never_slept_with_statistics() -> None:

@@ -52,7 +52,8 @@ def detail_of(session_id: str, start: datetime, **changes: Any) -> bytes:
 class ScriptedVendor:
     """All users have the same ``nights``, by session id, unless it ``knows`` none; ``asked`` is what it was asked.
 
-    Its statistics name every night but those ``not_averaged``; ``unlisted`` ones are not in its lists.
+    Its statistics name every night but those ``not_averaged``, of those in ``averaged_in`` only the statistics of that
+    month; ``unlisted`` ones are not in its lists.
     """
 
     nights: dict[str, Night] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class ScriptedVendor:
     user: bytes = samples.USER
     asked: list[str] = field(default_factory=list)
     not_averaged: set[str] = field(default_factory=set)
+    averaged_in: dict[str, str] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
 
     @property
@@ -85,11 +87,15 @@ class ScriptedVendor:
             self.asked.append(f"{query['start_date']}..{query['end_date']} {request.headers['timezone']}")
             changes = {
                 "result.period": {name: query[name] for name in ("start_date", "end_date")},
-                "result.slept_sessions": [{"id": name} for name in self.nights if name not in self.not_averaged],
+                "result.slept_sessions": [{"id": name} for name in self._averaged(query["start_date"])],
             }
             return httpx.Response(200, content=changed(samples.AVERAGE_STATS, changes))
         self.asked.append("user")
         return httpx.Response(200, content=self.user)
+
+    def _averaged(self, start: str) -> list[str]:
+        names = [name for name in self.nights if name not in self.not_averaged]
+        return [name for name in names if start.startswith(self.averaged_in.get(name, ""))]
 
 
 def _within(night: Night, query: httpx.QueryParams) -> bool:

@@ -176,20 +176,73 @@ def test_a_listed_session_without_a_detail_is_a_failure_of_the_user(
     assert puller.pull().complete
 
 
+OCTOBER, NOVEMBER = "2026-10-01..2026-10-31 Asia/Seoul", "2026-11-01..2026-11-03 Asia/Seoul"
+
+
 @pytest.mark.parametrize(
     ("start", "months"),
     [
-        (datetime(2026, 10, 31, 14, 59, tzinfo=UTC), ["2026-10-01..2026-10-31 Asia/Seoul"]),
-        (datetime(2026, 10, 31, 15, 0, tzinfo=UTC), ["2026-11-01..2026-11-03 Asia/Seoul"]),
+        ("2026-10-30T23:59:59+09:00", [OCTOBER]),
+        ("2026-10-31T00:00:00+09:00", [OCTOBER, NOVEMBER]),
+        ("2026-10-31T23:59:59+09:00", [OCTOBER, NOVEMBER]),
+        ("2026-11-01T00:00:00+09:00", [OCTOBER, NOVEMBER]),
+        ("2026-11-01T23:59:59+09:00", [OCTOBER, NOVEMBER]),
+        ("2026-11-02T00:00:00+09:00", [NOVEMBER]),
     ],
 )
-def test_the_month_is_that_of_the_user(
-    puller: Puller, home: Home, vendor: ScriptedVendor, start: datetime, months: list[str]
+def test_a_session_within_a_day_of_a_months_edge_touches_both_months(
+    puller: Puller, vendor: ScriptedVendor, start: str, months: list[str]
 ) -> None:
-    """Midnight in Seoul divides the months; the present one is asked for up to today."""
-    vendor.nights = {NIGHT: Night(start)}
+    """Midnight in Seoul divides the months, and under which date the vendor counts a session is not documented."""
+    vendor.nights = {NIGHT: Night(datetime.fromisoformat(start).astimezone(UTC))}
     puller.pull()
-    assert [asked for asked in vendor.asked if ".." in asked] == months
+    assert sorted(asked for asked in vendor.asked if ".." in asked) == months
+
+
+def test_a_month_that_has_not_begun_is_neither_asked_for_nor_owed(
+    puller: Puller, home: Home, vendor: ScriptedVendor, clock: StandingClock
+) -> None:
+    """A nap on the last evening of October in Seoul, pulled on that evening."""
+    clock.now = datetime(2026, 10, 31, 14, tzinfo=UTC)
+    vendor.nights = {NIGHT: Night(clock.now - timedelta(hours=7))}
+    puller.pull(last=clock.now.date())
+    clock.now += timedelta(hours=2)
+    puller.pull(last=clock.now.date())
+    assert [asked for asked in vendor.asked if ".." in asked] == [OCTOBER]
+
+
+@pytest.mark.parametrize(
+    ("start", "late"),
+    [
+        ("2026-10-20T23:00:00+09:00", [OCTOBER]),
+        ("2026-10-31T23:00:00+09:00", [NOVEMBER, OCTOBER]),
+        ("2026-11-01T23:00:00+09:00", [NOVEMBER, OCTOBER]),
+        ("2026-11-02T23:00:00+09:00", [NOVEMBER]),
+    ],
+)
+def test_statistics_that_lag_behind_are_asked_for_once_more(
+    puller: Puller, vendor: ScriptedVendor, start: str, late: list[str]
+) -> None:
+    """Near a month's edge only once neither month names the session; after that nothing more is expected."""
+    vendor.nights = {NIGHT: Night(datetime.fromisoformat(start).astimezone(UTC))}
+    vendor.not_averaged = {NIGHT}
+    puller.pull()
+    asked = [[line for line in vendor.asked if ".." in line]]
+    for _ in range(2):
+        vendor.asked.clear()
+        puller.pull()
+        asked.append([line for line in vendor.asked if ".." in line])
+    assert [sorted(lines) for lines in asked] == [sorted(late), sorted(late), []]
+
+
+def test_near_a_months_edge_one_of_two_months_is_enough(puller: Puller, vendor: ScriptedVendor) -> None:
+    """The vendor counts the night of 31 October in November: that October does not have it is right."""
+    vendor.nights = {NIGHT: Night(datetime(2026, 10, 31, 14, tzinfo=UTC))}
+    vendor.averaged_in = {NIGHT: "2026-11"}
+    puller.pull()
+    vendor.asked.clear()
+    puller.pull()
+    assert vendor.asked == ["list"]
 
 
 def test_a_deletion_touches_every_month_the_session_may_have_been_in(
@@ -293,9 +346,9 @@ def test_any_answer_shows_that_the_vendor_knows_the_user_again(
         vendor.nights[NIGHT] = Night(START, "OPEN")
         puller.pull()
     elif how == "detail":
-        _stop_following(home)
+        follow(home, RosterUser(ASLEEP, PERSON, timezone="Asia/Seoul", active_to=START.date()))
         vendor.nights[NIGHT].detail = detail_of(NIGHT, START, session__state="CLOSED")
-        puller.pull()
+        puller.pull(date(2026, 11, 2))
         assert puller.calls == {"detail": 1}
     elif how == "statistics":
         puller.pull_months(date(2026, 10, 1))
@@ -303,11 +356,6 @@ def test_any_answer_shows_that_the_vendor_knows_the_user_again(
         clock.advance(days=7)
         puller.pull_users()
     assert gone(home) == []
-
-
-def _stop_following(home: Home) -> None:
-    with home.state.write() as connection:
-        connection.exec_driver_sql("UPDATE roster SET active_to = '2026-01-01'")
 
 
 def test_a_user_document_is_kept_when_it_says_something_new(

@@ -5,12 +5,21 @@ import signal
 import subprocess
 import sys
 import traceback
+from errno import EDQUOT, EIO, ENOSPC
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from connectors.lake.publish import TEMPORARY, DiskUnavailable, is_running, publish, retract, sweep_temporaries
+from connectors.lake.publish import (
+    TEMPORARY,
+    DiskUnavailable,
+    disk_unavailable,
+    is_running,
+    publish,
+    retract,
+    sweep_temporaries,
+)
 from tests.connectors.lake.disks import full_disk, read_only_folder
 
 SENTENCE = "Cannot write to the home ({}): make room or check the permissions of NIGHTSHIFT_HOME, then run again."
@@ -106,6 +115,9 @@ def test_everything_new_reaches_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "table" / "date=2026-11-22" / "object"
     publish(path, b"bytes")
     assert synced == {entry.stat().st_ino for entry in (path, path.parent, path.parent.parent, tmp_path)}
+    synced.clear()
+    publish(path, b"bytes")  # whoever wrote it may have been killed before its name was durable
+    assert synced == {path.parent.stat().st_ino}
 
 
 def test_a_read_only_folder_is_told_in_one_sentence() -> None:
@@ -128,6 +140,13 @@ def test_a_full_disk_leaves_the_old_object(tmp_path: Path) -> None:
     assert str(refused.value) == SENTENCE.format("File too large")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_room_is_called_full() -> None:
+    """Full, or the user's share of it used up: that word and what to do; other errors have the system's words."""
+    full = "The disk is full: make room on the disk of NIGHTSHIFT_HOME, then run again."
+    assert {str(disk_unavailable(OSError(code, "canary", "canary"))) for code in (ENOSPC, EDQUOT)} == {full}
+    assert str(disk_unavailable(OSError(EIO, "Input/output error", "canary"))) == SENTENCE.format("Input/output error")
 
 
 def test_something_in_the_way_is_told_without_its_path(tmp_path: Path) -> None:
@@ -163,6 +182,17 @@ def test_a_sweep_removes_only_what_the_dead_left(tmp_path: Path) -> None:
         path.touch()
     assert sweep_temporaries(tmp_path) == len(dead)
     assert sorted(deep.iterdir()) == sorted(kept)
+
+
+def test_a_shallow_sweep_leaves_the_folders_below_alone(tmp_path: Path) -> None:
+    """Only what lies in the folder itself is removed."""
+    (tmp_path / "below").mkdir()
+    dead = f"{TEMPORARY}{pid_of_the_dead()}-object"
+    for path in (tmp_path / dead, tmp_path / "below" / dead):
+        path.touch()
+    assert sweep_temporaries(tmp_path, deep=False) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["below"]
+    assert [path.name for path in (tmp_path / "below").iterdir()] == [dead]
 
 
 def test_a_sweep_of_nothing_finds_nothing(tmp_path: Path) -> None:

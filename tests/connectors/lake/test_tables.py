@@ -1,16 +1,19 @@
 """The lake: one file a partition, the same bytes for the same rows, no file for no rows."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.lake.tables import LakeStore
-from schemas.tables import LAKE_TABLES, SLEEP_STAGE_INTERVALS, USERS, Table
+from connectors.lake.publish import DiskUnavailable
+from connectors.lake.tables import LakeDamaged, LakeStore
+from schemas.tables import LAKE_TABLES, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 from tests.connectors.lake.rows import any_row, any_rows
 from tests.schemas.fhir.rows import user
 
@@ -103,3 +106,84 @@ def test_a_row_that_does_not_fit_leaves_the_old_file(tmp_path: Path, wrong: dict
         store.replace(USERS, "", [user(user_id="another"), {**user(), **wrong}])
     assert store.read(USERS, "").to_pylist() == [user()]
     assert len(list(tmp_path.rglob("*"))) == 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=any_rows(SLEEP_SESSIONS), data=st.data())
+def test_a_flipped_bit_is_noticed_or_changes_nothing(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Wherever it is, no other value is ever read: the same rows, or the file is told to be damaged."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = LakeStore(Path(folder))
+        store.replace(SLEEP_SESSIONS, PARTITION, rows)
+        before, path = store.read(SLEEP_SESSIONS, PARTITION).to_pylist(), store.path(SLEEP_SESSIONS, PARTITION)
+        content = bytearray(path.read_bytes())
+        for _ in range(20):
+            place, bit = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(0, 7))
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            with suppress(LakeDamaged):
+                assert store.read(SLEEP_SESSIONS, PARTITION).to_pylist() == before
+
+
+@pytest.mark.parametrize("left", [0, 1, 4, 11, 12, 200, -1, -8])
+def test_a_file_that_was_cut_is_damaged(tmp_path: Path, left: int) -> None:
+    """However much of it is left; writing the rows again heals it."""
+    store = LakeStore(tmp_path)
+    store.replace(USERS, "", [user()])
+    path = store.path(USERS, "")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    with pytest.raises(LakeDamaged):
+        store.read(USERS, "")
+    assert store.replace(USERS, "", [user()])
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("partition", "sentence"),
+    [
+        (
+            "date=2025-03-10",
+            "The lake file of users, date 2025-03-10, is damaged: run "
+            "`nightshift rebuild --from 2025-03-10 --to 2025-03-10`, which takes no call.",
+        ),
+        (
+            "month=2028-02",
+            "The lake file of users, month 2028-02, is damaged: run "
+            "`nightshift rebuild --from 2028-02-01 --to 2028-02-29`, which takes no call.",
+        ),
+        ("", "The lake file of users, all users, is damaged: run `nightshift rebuild`, which takes no call."),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_makes_it_again(tmp_path: Path, partition: str, sentence: str) -> None:
+    """One sentence: table, partition and the command for exactly that; exit code 1, and no words of Arrow's."""
+    store = LakeStore(tmp_path)
+    store.replace(USERS, partition, [user()])
+    store.path(USERS, partition).write_bytes(b"no Parquet")
+    with pytest.raises(LakeDamaged) as damaged:
+        store.read(USERS, partition, ["user_id"])
+    assert str(damaged.value) == sentence
+    assert (damaged.value.exit_code, damaged.value.__context__) == (1, None)
+
+
+def test_columns_that_the_table_does_not_have_are_not_ours(tmp_path: Path) -> None:
+    """A file with another column, or one of another type, is damaged; one of an older release, with fewer, is read."""
+    store = LakeStore(tmp_path)
+    store.replace(USERS, "", [user()])
+    whole = store.read(USERS, "")
+    for columns in (whole.rename_columns(["x", *whole.schema.names[1:]]), whole.set_column(0, "org_id", pa.array([1]))):
+        pq.write_table(columns, store.path(USERS, ""))
+        with pytest.raises(LakeDamaged):
+            store.read(USERS, "")
+    pq.write_table(whole.drop_columns(["to_be_deleted"]), store.path(USERS, ""))
+    assert store.read(USERS, "").num_rows == 1
+
+
+def test_a_file_that_may_not_be_opened_is_not_damaged(tmp_path: Path) -> None:
+    """The operating system's reason, in words and without a path."""
+    store = LakeStore(tmp_path)
+    path = store.path(USERS, "")
+    path.parent.mkdir()
+    path.symlink_to(path)
+    with pytest.raises(DiskUnavailable, match="Too many levels of symbolic links") as refused:
+        store.read(USERS, "")
+    assert str(tmp_path) not in str(refused.value)

@@ -1,6 +1,7 @@
 """The state database: made and opened by anyone at any time, whole after any error, and silent about values."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import traceback
@@ -10,26 +11,36 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from connectors.errors import WrongUsage
 from connectors.lake.publish import publish
 from connectors.state.database import NEWEST_REVISION, State, StateUnavailable, upsert
+from connectors.state.ledger import sessions_of
+from connectors.state.roster import RosterUser, list_users
 from connectors.state.tables import documents, metadata, roster, vendors
 from tests.connectors.lake.disks import read_only_folder
+from tests.system.operations import sqlite_error
 
 PLANTED = "".join(("G-20250101000000-", "CANARY" * 3, "CA"))
 ROW: dict[str, Any] = {"source": "asleep", "user_id": PLANTED, "org_id": PLANTED, "timezone": "UTC", "gone": False}
 UNUSABLE = (
     "The state database cannot be used ({}): check that NIGHTSHIFT_HOME (or NIGHTSHIFT_STATE_URL) can be written and "
     "has free space, then run the command again."
+)
+FULL = (
+    "The state database cannot be written because the disk is full: make room on the disk of NIGHTSHIFT_HOME (or of "
+    "the server of NIGHTSHIFT_STATE_URL), then run the command again."
 )
 
 
@@ -46,6 +57,27 @@ def test_the_newest_revision_is_the_last_migration() -> None:
     config = Config()
     config.set_main_option("script_location", "connectors.state:migrations")
     assert ScriptDirectory.from_config(config).get_heads() == [NEWEST_REVISION]
+
+
+def test_a_database_of_the_release_before_keeps_its_rows(tmp_path: Path) -> None:
+    """Users are not marked, and of sessions nothing is remembered, until the vendor says so."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    config = Config()
+    config.set_main_option("script_location", "connectors.state:migrations")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql("INSERT INTO roster VALUES ('asleep', 'anna', 'clinic', 'UTC', NULL, NULL, 0)")
+        connection.exec_driver_sql(
+            "INSERT INTO sessions VALUES ('asleep', 'anna', 's', 'clinic', '2026-11-21', 'f', 'complete', 'h', 1,"
+            " '2026-11-22', '2026-11-22')"
+        )
+    engine.dispose()
+    with State(url).read() as connection:
+        assert list_users(connection) == [RosterUser("asleep", "anna", "clinic")]
+        [seen] = sessions_of(connection, "asleep", ["anna"])["anna"]
+        assert (seen.revision, seen.averaged_hash) == (1, None)
 
 
 def test_opening_again_finds_what_was_written(tmp_path: Path) -> None:
@@ -214,6 +246,40 @@ def test_an_unusable_file_is_told_in_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(StateUnavailable) as refused, State(f"sqlite:///{tmp_path / name}").read():
             pass
         assert str(refused.value) == UNUSABLE.format(kind)
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (sqlite_error("database or disk is full", sqlite3.SQLITE_FULL, "SQLITE_FULL"), True),
+        (sqlite_error("disk I/O error", sqlite3.SQLITE_IOERR_SHMSIZE, "SQLITE_IOERR_SHMSIZE"), True),
+        (sqlite_error("disk I/O error", sqlite3.SQLITE_IOERR, "SQLITE_IOERR"), False),
+        (psycopg.errors.DiskFull("canary"), True),
+        (psycopg.errors.IoError("canary"), False),
+        (sqlite3.OperationalError("canary"), False),
+    ],
+    ids=repr,
+)
+def test_a_full_disk_is_called_that(state: State, error: Exception, full: bool) -> None:
+    """Whichever database says so; any other failure is told by its kind."""
+    with pytest.raises(StateUnavailable) as refused, state.write():
+        raise OperationalError("INSERT canary", {}, error)
+    assert str(refused.value) == (FULL if full else UNUSABLE.format(type(error).__name__))
+
+
+def test_a_database_without_room_is_whole_when_there_is_some(state: State) -> None:
+    """The transaction that met it is gone, and the next one works."""
+    with state.write() as connection:
+        (pages,) = connection.execute(sa.text("PRAGMA page_count")).one()
+        connection.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
+    many = [{**ROW, "user_id": f"{number:04}" * 50} for number in range(200)]
+    with pytest.raises(StateUnavailable) as refused, state.write() as connection:
+        upsert(connection, roster, many)
+    assert str(refused.value) == FULL
+    state.close()
+    with state.write() as connection:
+        assert connection.execute(sa.select(roster)).all() == []
+        upsert(connection, roster, many)
 
 
 def test_a_read_only_folder_is_told_in_one_sentence() -> None:

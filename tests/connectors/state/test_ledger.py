@@ -71,6 +71,7 @@ any_session = st.builds(
     verdict=st.sampled_from([COMPLETE, PENDING, DELETED]),
     content_hash=st.none() | st.text("abc", max_size=3),
     revision=st.integers(0, 9),
+    averaged_hash=st.none() | st.text("abc", max_size=3),
     changed_at=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 

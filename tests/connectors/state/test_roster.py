@@ -3,7 +3,7 @@
 import re
 import tempfile
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import available_timezones
 
@@ -18,12 +18,16 @@ from connectors.state.ledger import put_unpulled, unpulled
 from connectors.state.roster import (
     RosterChange,
     RosterUser,
+    end_user,
     list_users,
     mark_gone,
+    mark_to_be_deleted,
     put_users,
     read_roster_csv,
     remove_user,
+    users_to_ask,
 )
+from schemas.nights import local_date, night_of
 
 ANNA = RosterUser("asleep", "anna")
 BERT = RosterUser("asleep", "bert", "clinic", "Asia/Seoul", date(2026, 1, 1), date(2026, 12, 31))
@@ -205,17 +209,84 @@ def test_gone_users_stay_on_the_roster_until_they_are_back(state: State) -> None
         assert list_users(connection, "asleep") == [ANNA, replace(BERT, gone=True)]
 
 
-days = st.dates(date(2026, 1, 1), date(2026, 1, 12))
+def test_users_marked_for_deletion_are_so_until_the_vendor_takes_it_back(state: State) -> None:
+    """The mark is the vendor's: importing the same user again does not change it, and other sources have their own."""
+    with state.write() as connection:
+        put_users(connection, [ANNA, BERT, replace(ANNA, source="eight_sleep")])
+        mark_to_be_deleted(connection, "asleep", marked=["anna", "nobody"], unmarked=["bert"])
+        assert list_users(connection, "asleep") == [replace(ANNA, to_be_deleted=True), BERT]
+        assert not list_users(connection, "eight_sleep")[0].to_be_deleted
+        assert put_users(connection, [ANNA, replace(BERT, to_be_deleted=True)]).unchanged == 2
+        mark_to_be_deleted(connection, "asleep", marked=[], unmarked=["anna"])
+        assert list_users(connection, "asleep") == [ANNA, BERT]
 
 
-@given(days | st.none(), days | st.none(), days, days, days)
-def test_a_user_is_active_on_the_days_from_first_to_last(
-    active_from: date | None, active_to: date | None, first: date, last: date, day: date
-) -> None:
-    """A day is in the part exactly if it is in the range asked for and in the user's own, ends included."""
-    part = replace(ANNA, active_from=active_from, active_to=active_to).active_within(first, last)
-    wanted = first <= day <= last and (active_from or day) <= day <= (active_to or day)
-    assert (part is not None and part[0] <= day <= part[1]) == wanted
+DAY = timedelta(days=1)
+QUARTER = timedelta(minutes=15)
+ZONES = ["UTC", "Asia/Seoul", "America/New_York", "Europe/Berlin", "Pacific/Auckland", "Australia/Lord_Howe"]
+FAR_ZONES = ["Pacific/Kiritimati", "Pacific/Niue", "Etc/GMT+12", "Pacific/Chatham"]
+zones = st.sampled_from([*ZONES, *FAR_ZONES])
+CHANGES = [date(2026, 3, 8), date(2026, 3, 29), date(2026, 4, 5), date(2026, 9, 27), date(2026, 10, 25)]
+"""Sundays on which clocks change in one of the zones."""
+
+
+@st.composite
+def some_dates(draw: st.DrawFn) -> tuple[RosterUser, date, date]:
+    """A user of any zone, followed in some nights around a change of the clock, and the dates asked for."""
+    around = st.integers(-5, 5).map(lambda number: sunday + number * DAY)
+    sunday = draw(st.sampled_from(CHANGES))
+    begins, ends = draw(st.none() | around), draw(st.none() | around)
+    if begins and ends and begins > ends:
+        begins, ends = ends, begins
+    user = RosterUser("asleep", "anna", timezone=draw(zones), active_from=begins, active_to=ends)
+    first, last = sorted((draw(around), draw(around)))
+    return user, first, last
+
+
+@given(some_dates())
+def test_the_dates_to_ask_for_are_those_that_a_followed_night_has(asked: tuple[RosterUser, date, date]) -> None:
+    """Walking through the quarters of an hour: no date of a followed night is left out, and none is asked for more."""
+    user, first, last = asked
+    begins = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    moments = [begins + number * QUARTER for number in range(96 * ((last - first).days + 1))]
+    followed = [moment for moment in moments if user.follows(moment)]
+    assert followed == [
+        moment
+        for moment in moments
+        if (user.active_from or date.min) <= night_of(moment, user.timezone) <= (user.active_to or date.max)
+    ]
+    part = user.active_within(first, last)
+    assert part == ((followed[0].date(), followed[-1].date()) if followed else None)
+
+
+@given(some_dates())
+def test_the_dates_of_statistics_hold_no_hour_of_another_night(asked: tuple[RosterUser, date, date]) -> None:
+    """Exactly those local dates all hours of which belong to nights in which the user is followed."""
+    user, first, last = asked
+    begins = datetime(first.year, first.month, first.day, tzinfo=UTC) - 2 * DAY
+    by_date: dict[date, bool] = {}
+    for number in range(96 * ((last - first).days + 5)):
+        moment = begins + number * QUARTER
+        day = local_date(moment, user.timezone)
+        by_date[day] = by_date.get(day, True) and user.follows(moment)
+    whole = [day for day, all_followed in by_date.items() if all_followed and first <= day <= last]
+    assert user.period_within(first, last) == ((whole[0], whole[-1]) if whole else None)
+
+
+def test_dates_at_the_ends_of_the_calendar_mean_open_ends_or_never() -> None:
+    """Some write 9999-12-31 for an open end; it is no mistake of anybody's that no day comes after it."""
+    window = (date(2026, 1, 1), date(2026, 1, 31))
+    always = replace(ANNA, active_from=date.min, active_to=date.max)
+    assert (always.active_within(*window), always.period_within(*window)) == (window, window)
+    for never in (replace(ANNA, active_from=date.max), replace(ANNA, active_to=date.min)):
+        assert (never.active_within(*window), never.period_within(*window)) == (None, None)
+
+
+def test_nothing_is_asked_for_somebody_who_is_to_be_deleted() -> None:
+    """No date, no session, no statistics."""
+    marked, window = replace(ANNA, to_be_deleted=True), (date(2026, 1, 1), date(2026, 1, 31))
+    assert (marked.active_within(*window), marked.period_within(*window)) == (None, None)
+    assert not marked.follows(datetime(2026, 1, 5, tzinfo=UTC))
 
 
 def test_a_user_does_not_show_who_it_is() -> None:
@@ -247,3 +318,35 @@ def test_the_roster_is_read_with_one_query(state: State) -> None:
         sa.event.listen(connection, "before_execute", lambda *arguments: statements.append(arguments[1]))
         assert len(list_users(connection)) == 1000
     assert len(statements) == 1
+
+
+def test_who_is_removed_stays_for_the_past_and_is_asked_for_no_more(state: State) -> None:
+    """Label and dates stay up to the last night; the vendor knows the user still; putting the user again resumes."""
+    day = date(2026, 6, 1)
+    with state.write() as connection:
+        put_users(connection, [ANNA, BERT])
+        put_unpulled(connection, "asleep", {"bert": "not_asked"}, datetime.now(UTC), (day, day))
+        ended = end_user(connection, "asleep", "bert", day, removed=True)
+        assert ended == replace(BERT, active_to=day, removed=True)
+        assert list_users(connection) == [ANNA, ended]
+        assert users_to_ask(connection, "asleep") == [ANNA]
+        assert unpulled(connection, "asleep") == {}
+        assert put_users(connection, [BERT]).changed == 1
+        assert users_to_ask(connection, "asleep") == [ANNA, BERT]
+    assert ended.active_within(day, day) is None
+    assert ended.period_within(date(2026, 1, 1), day) is None
+    assert not ended.follows(datetime(2026, 5, 31, 22, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("user", "ended"),
+    [
+        (ANNA, False),
+        (replace(ANNA, removed=True), True),
+        (replace(ANNA, active_to=date(2026, 6, 1)), True),
+        (replace(ANNA, active_to=date(2026, 6, 2)), False),
+    ],
+)
+def test_following_has_ended_after_the_last_night(user: RosterUser, ended: bool) -> None:
+    """A night that is still to come keeps it open."""
+    assert user.has_ended(date(2026, 6, 1)) == ended

@@ -1,5 +1,7 @@
 """The DuckDB warehouse: loads replace, readers are left alone, failures change nothing and tell no value."""
 
+import errno
+import os
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
@@ -356,6 +358,40 @@ def test_what_a_killed_load_left_is_cleared_by_the_next(warehouse: DuckDbWarehou
         warehouse.path.with_name(name).write_bytes(b"half")
     warehouse.load_users(arrow(USERS, [user()]))
     assert list(warehouse.path.parent.iterdir()) == [warehouse.path]
+
+
+def test_what_a_killed_load_had_put_aside_is_cleared_by_the_next(warehouse: DuckDbWarehouse) -> None:
+    """DuckDB puts what memory does not hold into a folder beside the copy."""
+    aside = warehouse.path.with_name(f"{TEMPORARY}1-warehouse.duckdb.tmp")
+    aside.mkdir(parents=True)
+    (aside / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"half")
+    warehouse.load_users(arrow(USERS, [user()]))
+    assert list(warehouse.path.parent.iterdir()) == [warehouse.path]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        duckdb.IOException('IO Error: Could not write file "canary": No space left on device'),
+    ],
+    ids=repr,
+)
+def test_a_disk_without_room_is_called_full(
+    warehouse: DuckDbWarehouse, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whether the copy meets it or the load: that word, and that a copy is what the room is needed for."""
+
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(duckdb, "connect", failing)
+    with pytest.raises(WarehouseUnavailable) as refused:
+        warehouse.load_users(arrow(USERS, [user()]))
+    assert str(refused.value) == (
+        "The warehouse cannot be loaded because the disk is full (a load needs room for a copy of it): make room, "
+        "then run again."
+    )
 
 
 def test_times_are_read_in_utc(warehouse: DuckDbWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,6 +177,26 @@ def test_what_shows_nothing_new_is_not_analysed_again(case: str) -> None:
         world.reanalyse(user, session)
 
 
+def test_a_new_analysis_may_find_another_start(serve_world: ServeWorld) -> None:
+    """The id stays and tells the first start; list, detail and figures go by the new one, and every identity holds."""
+    world = World(0, now=NOW)
+    user = world.create_user(None, "UTC")
+    first, session = world.add_nights(2, [user])
+    vendor, session_id = serve_world(world), session.id
+    start = session.start + timedelta(hours=2, seconds=1)
+    world.move_start(user, session, start)
+    detail = shown(vendor, user.user_id, session_id)
+    assert (detail["session"]["id"], session.start) == (session_id, start)
+    assert datetime.fromisoformat(detail["session"]["start_time"]) == start
+    assert all(identity(detail) for identity in IDENTITIES)
+    assert [row["session_id"] for row in listed(vendor, user.user_id)] == [session_id, first.id]
+    for other in (session.end, first.start):
+        with pytest.raises(ValueError, match="cannot begin then"):
+            world.move_start(user, session, other)
+    with pytest.raises(ValueError, match="COMPLETE session of the user"):
+        world.move_start(world.create_user(None), session, start)
+
+
 def test_only_complete_sessions_of_the_user_are_analysed_again() -> None:
     """An OPEN session and somebody else's are refused."""
     world = World(4, 2, now=NOW)
