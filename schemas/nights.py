@@ -13,10 +13,14 @@ FIRST_DAY = date(2020, 1, 1)
 """UTC date before which no session is kept: the first partition."""
 
 
-@cache
 def is_iana_zone(name: str) -> bool:
     """Whether the tz database knows the zone."""
-    return name in available_timezones()
+    return name in _known_zones()
+
+
+@cache
+def _known_zones() -> set[str]:
+    return available_timezones()
 
 
 def night_of(start: datetime, zone: str) -> date:

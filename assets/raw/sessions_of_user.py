@@ -177,16 +177,17 @@ def keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Sess
     document = raw_document(pull.user, SESSION, seen.session_id, place, answer, content_hash)
     document = replace(document, fetched_at=kept.changed_at, reason=_reason(seen, now))
     document = replace(document, known_revision=kept.revision if moves else None)
-    before = seen.partition if seen.content_hash is not None else _first_place(seen, now) or place
-    pull.raw += [document] if before == place else [*moved(document, was=before), document]
-    pull.dirty_days |= {before, place}
+    former = {seen.partition} if seen.content_hash is not None else {seen.partition, _date_in_id(seen, now) or place}
+    pull.raw += [note for was in former - {place} for note in moved(document, was)]
+    pull.raw.append(document)
+    pull.dirty_days |= {place, *former}
     _touch_months(pull, kept, answer, now)
     if moves:
-        pull.touched_months |= months_of(days_around(before, pull.user.timezone))
+        pull.touched_months |= months_of(days_around(seen.partition, pull.user.timezone))
 
 
-def _first_place(seen: LedgerSession, now: datetime) -> date | None:
-    """The date under which a pull that was killed may have kept a session of which nothing else is known.
+def _date_in_id(seen: LedgerSession, now: datetime) -> date | None:
+    """A date under which a session may lie although the ledger knows no document of it: a pull was killed.
 
     The vendor's ids begin with the start that a session had when it was made, in UTC.
     """

@@ -43,6 +43,9 @@ class Answer(Generic[T]):
 
     @cached_property
     def _result(self) -> T:
+        return self._decoded()
+
+    def _decoded(self) -> T:
         try:
             envelope: Envelope[T] = msgspec.json.decode(self.body, type=Envelope[self.shape])  # type: ignore[name-defined]
         except (ValueError, RecursionError) as error:

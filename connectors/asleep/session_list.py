@@ -40,7 +40,7 @@ _NULL = msgspec.Raw(b"null")
 class SessionListAnswer(Answer[SessionList]):
     """A page of GET /data/v1/sessions, its bytes as received."""
 
-    def result(self) -> SessionList:
+    def _decoded(self) -> SessionList:
         """Every row of the page; one that is not as documented in anything but id and start is an ``OddRow``.
 
         Raises ``UnreadableAnswer`` when there is no list, or a row in it without an id or without a text as start: no
@@ -51,7 +51,7 @@ class SessionListAnswer(Answer[SessionList]):
         except (ValueError, RecursionError):
             found = None
         if found is None:
-            return super().result()  # which says what is wrong, and where
+            return super()._decoded()  # which says what is wrong, and where
         rows = [_row(number, row) for number, row in enumerate(found.sleep_session_list)]
         return SessionList(rows, _read(found.timezone, _TEXT))
 

@@ -68,7 +68,8 @@ def note_asked(connection: sa.Connection, asked: Sequence[tuple[RosterUser, Days
             new.update(_dates(max(FIRST_DAY, user.active_from or first), first - DAY))
             continue
         begun, ended = before
-        new.update(_dates(ended + DAY, first - DAY))
+        if first > ended:
+            new.update(_dates(ended, first - DAY))  # the nights on the last date were not over when it was asked for
         if first < begun and user.active_from is None:
             new.update(_dates(last + DAY, begun - DAY))
     _change(connection, asked, None)

@@ -200,7 +200,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.was_right = False
         log, report, _ = self.rig.run(first, last)
         assert report.failed.keys() <= ({"user_not_found"} if self.deleted_users else set())
-        wrong = everything_wrong(self.rig, self.memory, log, last)
+        wrong = everything_wrong(self.rig, self.memory, log, first, last)
         assert not wrong, wrong
         self.was_right = True
 

@@ -26,6 +26,8 @@ NIGHTS = {"ann/1": 100, "ann/2": 200, "bob/1": 300}
 OF_ANN = 1 + 2 * 2
 """Her Patient, and two nights with their hypnograms."""
 
+MORE_POINTS = ("erase.marked", "export.marked", "export.committed", "erase.proven", "erase.proven:2", "erase.proven:4")
+
 
 @dataclass
 class Erasing:
@@ -128,7 +130,11 @@ def test_everything_of_a_user_goes_and_stays_away(erasing: Erasing) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", ["erase.marked", "export.marked", "export.delivered", "export.committed", "erase.proven", "erase.proven:3"]
+    "point",
+    [
+        *("export.delivered", "erase.proven:3"),
+        *(pytest.param(point, marks=pytest.mark.soak) for point in MORE_POINTS),
+    ],
 )
 def test_a_killed_erasure_is_carried_on(erasing: Erasing, warm: Warm, point: str) -> None:
     """Wherever it dies, nothing comes back with an export, and the next erasure ends it."""

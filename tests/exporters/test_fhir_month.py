@@ -158,7 +158,8 @@ def test_hundreds_of_kills_leave_counts_and_versions_exact(
     assert kills >= 30
 
 
-@pytest.mark.parametrize(("people", "nights"), [(4, 5), pytest.param(20, 30, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize(("people", "nights"), [(4, 5), (20, 30)])
 def test_the_whole_way_from_the_vendor(home: Home, server: RealServer, people: int, nights: int) -> None:
     """Pulled, built and exported; analysed again and deleted at the vendor, and all of it once more."""
     world = World(users=people, nights=nights, api_key=KEY, now=NOW)

@@ -52,6 +52,7 @@ class _Face:
         self._world = world
         self._faults = faults
         self._late: list[Work] = []
+        self._later: list[Work] = []
 
     async def fhir(self, request: Request) -> Response:
         """Everything under the FHIR base."""
@@ -72,17 +73,14 @@ class _Face:
             return self._answered(request, path, raw, endpoint)
 
         if endpoint == "bundle":
-            self._catch_up()
+            _catch_up(self._late)
         if fault and fault.kind == "late":
-            self._late.append(work)
+            (self._later if fault.after else self._late).append(work)
             return Broken()
-        return spoiled(fault, work) if fault else work()
-
-    def _catch_up(self) -> None:
-        """Do the work that has been put off."""
-        late, self._late = self._late, []
-        for work in late:
-            work()
+        answer = spoiled(fault, work) if fault else work()
+        if endpoint == "bundle":
+            _catch_up(self._later)
+        return answer
 
     async def smart(self, request: Request) -> Response:
         """Where to log in."""
@@ -141,6 +139,12 @@ class _Face:
             return json_response(refused.outcome, refused.status)
         versioned = {"etag": f'W/"{answer.version}"'} if answer.version else {}
         return json_response(answer.body, answer.status, **versioned)
+
+
+def _catch_up(late: list[Work]) -> None:
+    """Do the work that has been put off."""
+    while late:
+        late.pop(0)()
 
 
 def _endpoint(method: str, path: tuple[str, ...], raw: bytes) -> str:

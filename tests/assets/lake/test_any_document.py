@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from assets.lake.decoding import Refused, decode_average_stats, decode_session, decode_user, is_complete
 from assets.lake.normalise import RecordedSession, recorded_session, with_figures
@@ -15,8 +16,10 @@ from assets.lake.normalise_averages import normalise_average_stats
 from assets.lake.sleep_hypnograms import hypnogram_rows
 from assets.lake.sleep_stage_intervals import interval_rows
 from assets.lake.users import user_row
+from schemas.asleep import SessionDetail
 from schemas.canonical import average_stats_hash, session_hash, user_hash
 from schemas.identities import IDENTITIES, violations
+from schemas.quirks import UNKNOWN_FIELD, Drift
 from schemas.stages import EPOCH_S, STAGE_NAMES, stage_intervals
 from schemas.tables import AVERAGE_STATS, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 from tests.assets.homes import sleeper
@@ -83,6 +86,29 @@ def test_any_session_becomes_rows_or_is_refused(night: tuple[bytes, date], zone:
     assert interval_rows([recorded]).to_pylist() == fits(SLEEP_STAGE_INTERVALS, intervals_one_by_one(recorded))
     assert set(violations(decoded.content)) <= {identity.name for identity in IDENTITIES}
     assert not any(CANARY in path for _, path in decoded.notes.drift)
+
+
+def read(body: bytes) -> tuple[dict[str, Any], set[Drift]] | Refused:
+    """A session document as it is understood: its fields and what was noted, or why it is refused."""
+    try:
+        decoded = decode_session(current(session_document(body)))
+    except Refused as refused:
+        return refused
+    fields = {name: to_builtins(getattr(decoded.content, name)) for name in SessionDetail.__struct_fields__}
+    return fields, decoded.notes.drift
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=any_document(NIGHT))
+def test_a_field_more_changes_nothing_in_the_others(body: bytes) -> None:
+    """A document with nothing but what is documented is read as one with news in it."""
+    usual, with_news = read(body), read(body.replace(b"{", b'{"tomorrow": 1, ', 1))
+    if isinstance(usual, Refused):
+        assert isinstance(with_news, Refused)
+        assert (usual.reason, usual.path) == (with_news.reason, with_news.path)
+    else:
+        fields, drift = usual
+        assert with_news == (fields, drift | {Drift(UNKNOWN_FIELD, "$.tomorrow")})
 
 
 @settings(max_examples=300, deadline=None)

@@ -63,6 +63,11 @@ def rows_of(home: Home, table: Table, partition: str) -> list[dict[str, Any]]:
     return rows
 
 
+def counts(built: Built) -> tuple[int, ...]:
+    """What became of the documents."""
+    return built.documents, built.rows, built.quarantined, built.waiting, built.deleted
+
+
 def lost(home: Home, built: Built) -> Iterator[str]:
     """What does not add up between documents, rows, the lake and quarantine."""
     with home.state.read() as connection:
@@ -85,7 +90,7 @@ def test_documents_in_are_rows_and_quarantined(documents: list[RawDocument]) -> 
             total.add(built)
             assert built.documents == sum(document.date == day for document in documents)
             for build in (build_sleep_hypnograms, build_sleep_stage_intervals):
-                assert build(home, day.isoformat()).rows == built.rows
+                assert counts(build(home, day.isoformat())) == counts(built)
             rows = rows_of(home, SLEEP_SESSIONS, f"date={day}")
             assert len(rows) == built.rows
             sessions |= {row["session_id"] for row in rows}

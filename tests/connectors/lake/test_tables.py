@@ -32,6 +32,7 @@ def test_rows_come_back_sorted_and_the_same_rows_are_the_same_bytes(table: Table
         assert store.replace(table, PARTITION, rows)
         content = store.path(table, PARTITION).read_bytes()
         assert not store.replace(table, PARTITION, shuffled)
+        assert not store.replace(table, PARTITION, pa.Table.from_pylist(shuffled, schema=table.schema))
         assert store.path(table, PARTITION).read_bytes() == content
         read = store.read(table, PARTITION)
     assert [_described(field) for field in read.schema] == [_described(field) for field in table.schema]
