@@ -146,7 +146,6 @@ def _erase(settings: "Settings", home: "Home", user: str, *, yes: bool, as_json:
     import asyncio
 
     from assets.exports.erasure import erase
-
     from pipelines.destinations import fhir_connection
 
     destination = fhir_connection(settings, home)

@@ -37,6 +37,7 @@ class NightFiles:
         self.says: dict[str, int | None] = {}
         self.revisions: dict[str, int] = defaultdict(int)
         self.spoiled = ""
+        self.stale: list[tuple[date, list[dict[str, Any]]]] = []
         self._without_hypnogram = False
 
     def want(self, nights: Mapping[str, int], *, without_hypnogram: bool = False) -> None:
@@ -49,14 +50,20 @@ class NightFiles:
             self.days.setdefault(name, FIRST + timedelta(days=int(name.partition("/")[2])))
         self.write()
 
-    def write(self, *copied: tuple[date, str]) -> None:
-        """Write all files; ``copied`` are dates that have a night besides its own."""
+    def move(self, night: str, days: int, says: int) -> None:
+        """Have a night stand so many days later and tell of other minutes; the date it has left is not built again."""
+        self.stale.append((self.days[night], self.resources(night)))
+        self.days[night] += timedelta(days=days)
+        self.want({**{name: told for name, told in self.says.items() if told is not None}, night: says})
+
+    def write(self) -> None:
+        """Write all files."""
         people = [patient(self.context, user(user_id=one, org_id="clinic")) for one in sorted(map(_user, self.says))]
         self.home.fhir.replace("Patient.ndjson", ndjson(_once(people)))
         self.home.fhir.replace("Device.ndjson", ndjson([device(self.context, ASLEEP)]))
         by_day: dict[date, list[dict[str, Any]]] = {day: [] for day in map(date.fromisoformat, self._folders())}
-        for day, name in (*((day, name) for name, day in self.days.items()), *copied):
-            by_day.setdefault(day, []).extend(self.resources(name))
+        for day, resources in (*((day, self.resources(name)) for name, day in self.days.items()), *self.stale):
+            by_day.setdefault(day, []).extend(resources)
         for day, resources in by_day.items():
             self.home.fhir.replace(f"Observation/date={day}/sleep.ndjson", ndjson(resources))
 
@@ -107,12 +114,14 @@ class FhirExporter:
         """Have the home want exactly these nights."""
         self.files.want(nights)
 
-    def move(self, night: str, *, is_copied: bool = False) -> None:
-        """Have a night stand under another date."""
-        before = self.files.days[night]
-        after = FIRST + timedelta(days=20)
-        self.files.days[night] = after
-        self.files.write(*[(before, night)] if is_copied and before != after else [])
+    def move(self, night: str, partitions: int, says: int) -> None:
+        """To another date."""
+        self.files.move(night, partitions, says)
+
+    def settle(self) -> None:
+        """Build the dates that nights have left."""
+        self.files.stale.clear()
+        self.files.write()
 
     def export(self) -> int:
         """Export everything."""

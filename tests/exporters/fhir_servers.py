@@ -24,7 +24,7 @@ class FhirDestination(Protocol):
         """Everything that has an identifier of this value."""
 
     def versions(self, *types: str) -> dict[str, int]:
-        """How many versions each resource of these types has had, by the server's ``Type/id``; tombstones count."""
+        """How many versions each resource of these types has had, by the server's ``Type/id``."""
 
     def current(self, type: str) -> list[Resource]:
         """All resources of a type that are not deleted."""
@@ -52,12 +52,13 @@ class HostileServer:
 
 
 class RealServer:
-    """The real server from here on: what it held before is not seen."""
+    """The real server from here on: what it held before is not seen. It numbers versions 1, 2, 3 …"""
 
     def __init__(self, server: RealFhirServer) -> None:
         self.address = server.address
         self._server = server
-        self._before = set(self._all(*TYPES, "Provenance"))
+        self._before: set[str] = set()
+        self._before = set(self.versions(*TYPES, "Provenance"))
 
     def found(self, type: str, identifier: str) -> list[Resource]:
         """Everything that has an identifier of this value, whatever its system."""
@@ -65,8 +66,9 @@ class RealServer:
         return [entry["resource"] for entry in bundle.get("entry", [])]
 
     def versions(self, *types: str) -> dict[str, int]:
-        """How many versions each has had."""
-        return {name: count for name, count in self._all(*(types or TYPES)).items() if name not in self._before}
+        """How many versions each that is there has had."""
+        found = (one for type in types or TYPES for one in self.current(type))
+        return {f"{one['resourceType']}/{one['id']}": int(one["meta"]["versionId"]) for one in found}
 
     def current(self, type: str) -> list[Resource]:
         """All that are there."""
@@ -77,9 +79,6 @@ class RealServer:
             total = page["total"]
             found += [entry["resource"] for entry in page.get("entry", [])]
         return [one for one in found if f"{type}/{one['id']}" not in self._before]
-
-    def _all(self, *types: str) -> dict[str, int]:
-        return {f"{type}/{id}": count for type in types for id, count in self._server.versions(type).items()}
 
 
 class Stage:

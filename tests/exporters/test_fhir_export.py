@@ -146,6 +146,8 @@ def test_a_refused_member_does_not_stop_its_night(
     """The night is there without it, once, and names it as soon as the server takes it."""
     server.world.switches.set({"poison": [files.pseudonym("ann/1", "hypnogram")]})
     assert export_all(files.home, connection).refused == 1
+    told = preview(files.home, connection, partitions(files.home))
+    assert (told.refused, told.written) == (1, 0)
     assert export_all(files.home, connection).refused == 1
     assert "hasMember" not in session_of(files, server)
     assert version_of(session_of(files, server)) == 1
@@ -174,6 +176,7 @@ def test_a_night_deleted_with_a_member_that_was_refused_is_an_error_too(
     assert session_of(files, server)["status"] == "entered-in-error"
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_what_is_not_valid_is_not_sent(files: NightFiles, server: HostileServer, connection: FhirConnection) -> None:
     """Quarantined with rules and paths, again at every look, until it is valid; its night goes without it."""
     files.spoiled = files.pseudonym("ann/1", "hypnogram")
@@ -210,6 +213,7 @@ def test_nights_wait_for_a_person_that_is_refused(
     assert session_of(files, server)["status"] == "final"
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_a_provenance_is_the_same_when_it_is_sent_again(
     files: NightFiles, server: HostileServer, connection: FhirConnection, clock: StandingClock, warm: Warm
 ) -> None:
@@ -223,6 +227,7 @@ def test_a_provenance_is_the_same_when_it_is_sent_again(
     assert set(server.versions("Provenance").values()) == {1}
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_a_refused_provenance_is_in_quarantine(
     files: NightFiles, server: HostileServer, connection: FhirConnection
 ) -> None:
@@ -240,6 +245,7 @@ def test_a_refused_provenance_is_in_quarantine(
     assert written > 0
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_a_server_gets_only_what_it_takes(
     files: NightFiles, server: HostileServer, connection: FhirConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +257,7 @@ def test_a_server_gets_only_what_it_takes(
     assert outdated(files.home, connection, partitions(files.home)) == []
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_a_file_replaced_while_it_is_exported_is_exported_again(
     files: NightFiles, server: HostileServer, connection: FhirConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +280,7 @@ def test_a_file_replaced_while_it_is_exported_is_exported_again(
     assert outdated(files.home, connection, partitions(files.home)) == []
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_a_preview_tells_what_an_export_then_does(files: NightFiles, connection: FhirConnection) -> None:
     """First nights, changes and members retired; Provenances come with the Bundles and are nobody's wish."""
     for nights, options in (({"ann/1": 100}, {}), ({"ann/1": 101, "bob/1": 1}, {"without_hypnogram": True}), ({}, {})):
@@ -282,6 +290,7 @@ def test_a_preview_tells_what_an_export_then_does(files: NightFiles, connection:
         assert told == done
 
 
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
 def test_what_was_in_quarantine_leaves_with_its_date(
     files: NightFiles, server: HostileServer, connection: FhirConnection
 ) -> None:

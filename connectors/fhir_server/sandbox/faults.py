@@ -12,7 +12,7 @@ from typing import Any
 KINDS = {
     "drop": "the answer breaks off (after: once the work is done)",
     "slow": "no answer comes until the client gives up; the work is done",
-    "late": "the answer breaks off, and the work is done when the next Bundle of writes arrives (after: once it is done)",
+    "late": "the answer breaks off, and the work is done when the next Bundle of writes arrives (after: is done)",
     "cut": "the work is done, and the JSON of the answer ends too early",
     "html": "a proxy's page instead of the answer, with this status (after: once the work is done)",
     "xml": "the work is done, and the answer is XML",
