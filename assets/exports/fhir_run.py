@@ -26,6 +26,7 @@ class FhirRun:
     sender: Sender
     validated: int = 0
     names_elsewhere: dict[str, frozenset[str]] = field(default_factory=dict)
+    provenances_tried: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Keep at hand what is asked for all the time."""
@@ -60,16 +61,17 @@ class FhirRun:
                 put_exported_mark(state, self.destination, partition, mark)
 
     async def send_provenances(self) -> None:
-        """Send the Provenances of what was accepted, also by a run that died before.
+        """Send the Provenances of what was accepted, also by a run that died before; each is tried once a run.
 
         Raises: as ``export_partition``.
         """
         with self.home.state.read() as state:
-            waiting = unsent_bodies(state, self.destination)
+            waiting = [row for row in unsent_bodies(state, self.destination) if row.name not in self.provenances_tried]
             refused = refused_bodies(state, self.destination)
         if not waiting or not self.sender.takes("Provenance"):
             return
         load, now = Load(PROVENANCES), self.home.clock()
+        self.provenances_tried.update(row.name for row in waiting)
         for row in waiting:
             self.report.wanted += 1
             resource = orjson.loads(row.body or b"{}")

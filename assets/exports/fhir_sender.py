@@ -18,7 +18,7 @@ from assets.exports.troubles import REFUSED, trouble
 from assets.fhir.sleep_observations import fhir_context
 from connectors.failpoints import failpoint
 from connectors.fhir_server.answers import EntryOutcome
-from connectors.fhir_server.bundles import Bundle, BundleKind, NotWritable, Write, WriteForm, bundles, references
+from connectors.fhir_server.bundles import Bundle, BundleKind, NotWritable, Write, WriteForm, bundles
 from connectors.fhir_server.capability import Capability
 from connectors.fhir_server.client import FhirServer
 from connectors.fhir_server.connection import FhirConnection
@@ -125,7 +125,7 @@ class Sender:
     async def _send_wave(self, load: Load, wave: Sequence[Write], kind: BundleKind) -> None:
         if not wave:
             return
-        names = {name for write in wave for name in (write.name, *references(write.resource))}
+        names = {name for write in wave for name in (write.name, *write.targets)}
         with self.home.state.read() as state:
             rows = sent_by_name(state, self.destination, names)
         await self._learn_ids(rows)
@@ -154,7 +154,7 @@ class Sender:
         for planned in wave:
             write = self._without_absent(load, planned)
             row = rows.get(write.name)
-            if any(not self._is_there(rows.get(name)) for name in references(write.resource)):
+            if any(not self._is_there(rows.get(name)) for name in write.targets):
                 self.report.left["waiting"] += 1
             elif write is not planned and row and _is_sent(row, load.rows[write.name].sending_hash):
                 self.report.unchanged += 1

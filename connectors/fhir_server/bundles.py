@@ -87,6 +87,11 @@ class Write:
         """By what the resource is found on a server that gives ids itself. Raises NotWritable."""
         return key_of(self.resource)
 
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The names of what the resource refers to."""
+        return frozenset(references(self.resource))
+
 
 @dataclass(frozen=True)
 class Entry:

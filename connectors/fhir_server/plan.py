@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from connectors.fhir_server.bundles import Write, references
+from connectors.fhir_server.bundles import Write
 
 FIRST = frozenset({"Patient", "Device"})
 """Types that the others refer to; they go first, in transactions."""
@@ -64,7 +64,7 @@ def waves(writes: Sequence[Write]) -> tuple[Wave, ...]:
     found: list[Wave] = []
     while waiting:
         names = {write.name for write in waiting}
-        ready = [w for w in waiting if not names.intersection(r for r in references(w.resource) if r != w.name)]
+        ready = [write for write in waiting if not (write.targets - {write.name}) & names]
         ready_names = {write.name for write in ready}
         found.append(tuple(ready or waiting))
         waiting = [write for write in waiting if write.name not in ready_names] if ready else []

@@ -176,7 +176,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Raw files are merged; what is there stays."""
         self.rig.compact()
 
-    @precondition(lambda self: self.memory.begun and not self.memory.perhaps)
+    @precondition(lambda self: self.memory.begun and not any(self.memory.perhaps.values()))
     @rule()
     def rebuild(self) -> None:
         """Everything is made again from raw: the same, so no file is touched; only nights that are over since."""

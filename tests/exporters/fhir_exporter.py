@@ -25,13 +25,15 @@ EVERY_POINT = tuple(f"export.{at}:{nth}" for nth in (1, 2, 3) for at in ("marked
 
 
 class NightFiles:
-    """Writes the FHIR files of a home from nights named ``person/number``, each with its hypnogram.
+    """Writes the FHIR files of a home from nights named ``person/number``.
 
-    What has the pseudonym ``spoiled`` tells of a name instead of a number.
+    Those of each ``hypnograms_every``-th day of a month have a hypnogram. What has the pseudonym ``spoiled`` tells of
+    a name instead of a number.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, hypnograms_every: int = 1) -> None:
         self.home = home
+        self._hypnograms_every = hypnograms_every
         self.context = fhir_context(home)
         self.days: dict[str, date] = {}
         self.says: dict[str, int | None] = {}
@@ -58,8 +60,9 @@ class NightFiles:
 
     def write(self) -> None:
         """Write all files."""
-        people = [patient(self.context, user(user_id=one, org_id="clinic")) for one in sorted(map(_user, self.says))]
-        self.home.fhir.replace("Patient.ndjson", ndjson(_once(people)))
+        users = sorted(set(map(_user, self.says)))
+        people = [patient(self.context, user(user_id=user_id, org_id="clinic")) for user_id in users]
+        self.home.fhir.replace("Patient.ndjson", ndjson(people))
         self.home.fhir.replace("Device.ndjson", ndjson([device(self.context, ASLEEP)]))
         by_day: dict[date, list[dict[str, Any]]] = {day: [] for day in map(date.fromisoformat, self._folders())}
         for day, resources in (*((day, self.resources(name)) for name, day in self.days.items()), *self.stale):
@@ -81,7 +84,8 @@ class NightFiles:
         )
         if says is None:
             return retracted_observations(self.context, row, fetched)
-        hypnogram = None if self._without_hypnogram else epochs(**about)
+        is_bare = self._without_hypnogram or self.days[name].day % self._hypnograms_every
+        hypnogram = None if is_bare else epochs(**about)
         found = session_observations(self.context, row, hypnogram)
         return [{**one, "valueQuantity": {"value": QUOTED}} if one["id"] == self.spoiled else one for one in found]
 
@@ -178,10 +182,6 @@ class FhirExporter:
 
 def _user(night: str) -> str:
     return f"user-{night.partition('/')[0]}"
-
-
-def _once(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({resource["id"]: resource for resource in resources}.values())
 
 
 def _says(session: Mapping[str, Any]) -> int | None:

@@ -223,10 +223,11 @@ def test_quarantine_forgets_the_erased(erasing: Erasing) -> None:
     hostile(erasing).world.switches.set({"poison": poison})
     erasing.export()
     assert erasing.erase().complete
-    erasing.export()
-    with erasing.home.state.read() as state:
-        (left,) = list_quarantined(state)
-    assert left.document_id == erasing.files.pseudonym("bob/1")
+    for _ in range(2):
+        with erasing.home.state.read() as state:
+            (left,) = list_quarantined(state)
+        assert left.document_id == erasing.files.pseudonym("bob/1")
+        erasing.export()
 
 
 def _destination(erasing: Erasing) -> str:

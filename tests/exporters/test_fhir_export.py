@@ -17,7 +17,7 @@ from connectors.fhir_server.sandbox import app as sandbox_app
 from connectors.home import Home
 from connectors.state.outbox import forget_refusals
 from connectors.state.quarantine import Quarantined, list_quarantined
-from schemas.fhir import complaints
+from schemas.fhir import complaints, ndjson
 from tests.assets.homes import StandingClock, new_home
 from tests.exporters.driving import Task, Warm, connection_to, export_all
 from tests.exporters.fhir_exporter import NightFiles
@@ -114,7 +114,14 @@ def test_a_night_deleted_after_it_lost_a_member_tells_the_member_nothing_new(
     assert version_of(hypnogram_of(files, server)) == 2
 
 
-@pytest.mark.parametrize("point", ["export.marked", "export.delivered", "export.committed"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "export.delivered",
+        pytest.param("export.marked", marks=pytest.mark.soak),
+        pytest.param("export.committed", marks=pytest.mark.soak),
+    ],
+)
 def test_retiring_a_member_survives_a_crash(
     files: NightFiles, server: HostileServer, connection: FhirConnection, warm: Warm, point: str
 ) -> None:
@@ -151,6 +158,11 @@ def test_a_refused_member_does_not_stop_its_night(
     assert export_all(files.home, connection).refused == 1
     assert "hasMember" not in session_of(files, server)
     assert version_of(session_of(files, server)) == 1
+    session, hypnogram = files.resources("ann/1")
+    another = {**hypnogram, "note": [{"text": "another"}]}
+    files.home.fhir.replace(f"Observation/date={files.days['ann/1']}/sleep.ndjson", ndjson([session, another]))
+    report = export_all(files.home, connection)
+    assert (report.refused, report.written) == (1, 0), "refused in this version too, and nothing new of its night"
     (trouble,) = quarantined(files.home)
     assert trouble.reason == "refused_by_server"
     assert "422, business-rule, SAND-422" in trouble.explanation
@@ -243,6 +255,41 @@ def test_a_refused_provenance_is_in_quarantine(
     assert export_all(files.home, connection).complete
     assert quarantined(files.home) == []
     assert written > 0
+
+
+@pytest.mark.parametrize("server", ["conditional"], indirect=True)
+def test_a_search_that_is_behind_doubles_and_loses_nothing(
+    files: NightFiles, server: HostileServer, connection: FhirConnection
+) -> None:
+    """Nights wait until the server's id of their person can be found; a member is found by the id that is known."""
+    server.world.switches.set({"stale_searches": 1000})
+    assert export_all(files.home, connection).left == {"waiting": 3}  # the hypnogram, the session, the Provenance
+    assert server.versions("Provenance", "Observation") == {}
+    server.world.switches.set({"stale_searches": 0})
+    assert export_all(files.home, connection).complete
+    assert set(server.versions().values()) == {1}
+    files.want({"ann/1": 101}, without_hypnogram=True)
+    server.world.switches.set({"stale_searches": 1})
+    assert export_all(files.home, connection).retired == 1
+    assert hypnogram_of(files, server)["status"] == "entered-in-error"
+
+
+@pytest.mark.parametrize("server", ["by id"], indirect=True)
+def test_a_file_taken_back_while_it_is_read_is_no_error(
+    files: NightFiles, server: HostileServer, connection: FhirConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build has just found that there is nothing on that date: the file was listed, and then it is gone."""
+    gone = files.home.root / "fhir" / "Observation" / f"date={files.days['ann/1']}" / "sleep.ndjson"
+    read_bytes = Path.read_bytes
+
+    def taken_back(path: Path) -> bytes:
+        if path == gone:
+            path.unlink(missing_ok=True)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", taken_back)
+    assert export_all(files.home, connection).complete
+    assert server.current("Observation") == []
 
 
 @pytest.mark.parametrize("server", ["by id"], indirect=True)

@@ -97,6 +97,9 @@ class Interactions:
 
     def _search(self, type: str, query: dict[str, str]) -> Document:
         found = self._matches(type, query) if self._condition(query) else list(self._store.all(type))
+        if self._world.switches.stale_searches:
+            self._world.switches.stale_searches -= 1
+            found = []
         bundle: Document = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
         if query.get("_summary") != "count":
             most = int(query.get("_count", "20"))

@@ -21,7 +21,8 @@ class Switches:
     referred to, and cannot be deleted while it is. ``absolute_references``: answers hold them with the base address.
     ``adds_narrative``: stored resources get a text of the server's. ``poison``: identifier values refused with 422
     and diagnostics that quote the resource; a Bundle of kind ``strict`` is refused as a whole for one.
-    ``gone_is_gone``: a deleted id cannot be written again (410).
+    ``gone_is_gone``: a deleted id cannot be written again (410). ``stale_searches``: so many searches are answered as
+    if nothing were there, as from a cache; conditional updates know better.
     """
 
     fhir_version: str = "4.0.1"
@@ -36,6 +37,7 @@ class Switches:
     adds_narrative: bool = False
     strict: bool = False
     gone_is_gone: bool = False
+    stale_searches: int = 0
     poison: list[str] = field(default_factory=list)
 
     def set(self, changes: dict[str, Any]) -> None:

@@ -147,15 +147,16 @@ class Memory:
             self.history[key].append(version)
 
     def _allowed(self, key: SessionKey, session: Session | None, log: VendorLog) -> set[str]:
-        before = self.current.get(key, DELETED)
-        version = version_of(session, self.world.now) if session else None
-        if session and (key in dict(log.sent) or self._is_within(session.start.astimezone(UTC).date(), key[0], log)):
-            if version and key in self.unrevealed and before != DELETED and not self._is_revealed(session, key, log):
-                return {version, before}
-            return {version or before}
-        if session is None and self._was_listed(key, log):
-            return {DELETED}
-        return {before, *self.perhaps[key]}
+        before = {self.current.get(key, DELETED), *self.perhaps.get(key, ())}
+        if session is None:
+            return {DELETED} if self._was_listed(key, log) else before
+        version = version_of(session, self.world.now)
+        if key not in dict(log.sent) and not self._is_within(session.start.astimezone(UTC).date(), key[0], log):
+            return before
+        if version is None:
+            return {self.current.get(key, DELETED)}
+        hidden = key in self.unrevealed and not self._is_revealed(session, key, log)
+        return {version, *(before - {DELETED} if hidden else ())}
 
     @staticmethod
     def _is_revealed(session: Session, key: SessionKey, log: VendorLog) -> bool:
