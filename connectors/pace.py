@@ -136,7 +136,8 @@ class Pace:
         """The budget when the call of ``slot`` leaves only at ``now``, with later slots moved to make room."""
         if budget.taken_at == slot.at:
             at = now - CREDIT_S
-            return replace(budget, taken_at=at, free_at=at + self._gap_s(budget, now))
+            # Moved, not set anew: it may already lie further away, to make room for another call that left late.
+            return replace(budget, taken_at=at, free_at=budget.free_at + (at - slot.at))
         # Slots reserved since cannot be moved, so the call takes the place of the first one after them.
         return replace(budget, free_at=budget.free_at + self._gap_s(budget, now))
 

@@ -279,6 +279,8 @@ def _decoded(body: bytes | bytearray) -> Any:
     try:
         return msgspec.json.decode(body)
     except msgspec.ValidationError as error:
+        if not _is_json(body):  # the number is met before the end of a body that was cut off
+            raise _not_json() from None
         path = str(error).partition(" - at `")[2].rstrip("`")
         raise UnreadableEvent("number_out_of_range", path or "$", "A number is out of range.") from None
     except RecursionError:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.lake.publish import DiskUnavailable
@@ -54,6 +54,7 @@ def largest_window(times: list[float]) -> int:
 
 
 @settings(max_examples=60, deadline=None)
+@example([(0.0, 1, 0), (0.0, 10, 1), (0.0, 1, 0), (0.0, 3, 0)], 1, [0.0, 0.0, 0.06, 0.3, 0.0, 0.04])  # both late
 @given(bursts, st.sampled_from([0.1, 0.15, 1, 2.55, 7, 10, 100]), oversleeps)
 def test_no_window_ever_holds_more_than_the_limit(
     pattern: list[tuple[float, int, int]], per_second: float, oversleeps_s: list[float]

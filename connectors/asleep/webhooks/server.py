@@ -3,16 +3,18 @@
 What is answered is for the application; here it gets its connections, and time to finish at the end.
 """
 
+import ctypes
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from connectors.asleep.webhooks.bodies import SHORT_BYTES
 from connectors.asleep.webhooks.connection import HEAD_S, BoundedConnection
 
 FINISH_S = 10
@@ -20,6 +22,8 @@ FINISH_S = 10
 
 # Longer than reverse proxies keep idle connections, so that none of them sends into one that is just being closed.
 _IDLE_S = 75
+
+_M_MMAP_THRESHOLD = -3
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,6 +40,7 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -
     Raises:
         OSError: the address is in use or not this machine's.
     """
+    _give_long_bodies_back()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         _Server(app, lambda: on_ready(_base_url(listener)), HEAD_S).run(sockets=[listener])
@@ -95,6 +100,16 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _give_long_bodies_back() -> None:
+    """Have the memory of each long body returned to the system as soon as it is done with.
+
+    The C library of Linux moves its threshold up with every long body that is freed, and then keeps the next ones in
+    its heap, in whose gaps the longer ones no longer fit.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # other systems have no such thing
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, SHORT_BYTES)
 
 
 def _base_url(listener: socket.socket) -> str:

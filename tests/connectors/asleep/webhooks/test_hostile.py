@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors.asleep.webhooks.inbox import Outcome
@@ -83,6 +83,7 @@ def test_no_body_is_answered_with_a_failure(shared: Post, bodies: list[bytes]) -
     }
 
 
+@example(b'{"data":{"stat":1e310')
 @given(body=HOSTILE)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_only_what_is_no_json_is_refused_as_such(shared: Post, body: bytes) -> None:
