@@ -28,6 +28,7 @@ from schemas.asleep import ASLEEP
 from schemas.night_hours import first_night_from, last_night_over, night_dates, night_hours
 from schemas.night_verdicts import POLL, WEBHOOK, NightFacts, NightSession, Standing, judge
 from schemas.nights import FIRST_DAY, night_of, utc_date
+from schemas.session_ids import start_in
 from schemas.tables import NIGHT_LEDGER, SESSION_HISTORY, SLEEP_SESSIONS
 
 DAY = timedelta(days=1)
@@ -35,7 +36,6 @@ NEVER_SLEPT, TOO_SHORT = "NEVER_SLEPT", "TOO_SHORT_FOR_ANALYSIS"
 
 _READ = ["user_id", "session_id", "start_time", "end_time", "timezone", "night_of", "peculiarities"]
 _READ += ["revision", "fetched_at", "total_sleep_time_s"]
-_START_IN_ID = "%Y%m%d%H%M%S"
 
 SessionKey = tuple[str, str]
 """User id, session id."""
@@ -225,20 +225,10 @@ def night_of_session(session: LedgerSession, zone: str) -> date:
     The vendor's ids begin with the start in UTC. Should one not fit the session's date, the night is taken whose
     bedtime lies on that date.
     """
-    start = _start_in(session.session_id)
+    start = start_in(session.session_id)
     if start is None or utc_date(start) != session.partition:
         start = datetime(session.partition.year, session.partition.month, session.partition.day, 12, tzinfo=UTC)
     return night_of(start, zone)
-
-
-def _start_in(session_id: str) -> datetime | None:
-    digits = session_id.partition("_")[0]
-    if len(digits) != len("YYYYMMDDhhmmss") or not (digits.isascii() and digits.isdecimal()):
-        return None
-    try:
-        return datetime.strptime(digits, _START_IN_ID).replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def _dates(first: date, last: date) -> Iterable[date]:

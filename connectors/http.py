@@ -35,6 +35,8 @@ class Calls:
 class Call:
     """One request; ``body`` is a JSON document. ``repeatable`` says that running it twice does no harm.
 
+    ``path`` begins with a slash and lies below the host's address, or is a whole address.
+
     Only ``endpoint`` and ``method`` may be shown.
     """
 
@@ -104,6 +106,8 @@ class Host:
         on_call: Callable[[str], None] | None = None,
     ) -> None:
         self._url = parsed(base_url, setting)
+        # Whole addresses, because httpx takes longest over putting an address together from its parts.
+        self._base_url = str(self._url).rstrip("/")
         self._headers = dict(headers)
         self._setting = setting
         self._rate_limit = rate_limit
@@ -205,7 +209,7 @@ class Host:
             async with asyncio.timeout(self._patience.answer_s):
                 response = await self._client.request(
                     call.method,
-                    call.path,
+                    self._base_url + call.path if call.path.startswith("/") else call.path,
                     headers={**kind, **call.headers},
                     params=call.params or None,
                     content=call.body,

@@ -99,12 +99,19 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        if set(map(type, value)) == {int}:  # a thousand stages, left as they are
-            return value
-        return [_canonical(item) for item in value]
+        return value if _is_of_integers(value) else [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _is_of_integers(values: list[Any]) -> bool:
+    """Whether there is nothing else in a list: so the thousand stages of a night are left as they are."""
+    try:
+        msgspec.convert(values, list[int])
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _in_utc(time: str) -> str:

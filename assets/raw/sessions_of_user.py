@@ -20,6 +20,7 @@ from schemas import asleep, documents
 from schemas.canonical import row_hash, session_hash
 from schemas.documents import SESSION, SESSION_LIST
 from schemas.nights import FIRST_DAY, local_date, utc_date
+from schemas.session_ids import start_in
 
 DAY = timedelta(days=1)
 
@@ -175,8 +176,12 @@ def keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Sess
     if not changed:
         return
     document = raw_document(pull.user, SESSION, seen.session_id, place, answer, content_hash)
-    document = replace(document, fetched_at=kept.changed_at, reason=_reason(seen, now))
-    document = replace(document, known_revision=kept.revision if moves else None)
+    document = replace(
+        document,
+        fetched_at=kept.changed_at,
+        reason=_reason(seen, now),
+        known_revision=kept.revision if moves else None,
+    )
     former = {seen.partition} if seen.content_hash is not None else {seen.partition, _date_in_id(seen, now) or place}
     pull.raw += [note for was in former - {place} for note in moved(document, was)]
     pull.raw.append(document)
@@ -187,15 +192,9 @@ def keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Sess
 
 
 def _date_in_id(seen: LedgerSession, now: datetime) -> date | None:
-    """A date under which a session may lie although the ledger knows no document of it: a pull was killed.
-
-    The vendor's ids begin with the start that a session had when it was made, in UTC.
-    """
-    try:
-        day = datetime.strptime(seen.session_id.partition("_")[0], "%Y%m%d%H%M%S").replace(tzinfo=UTC).date()
-    except ValueError:
-        return None
-    return day if FIRST_DAY <= day <= utc_date(now) else None
+    """A date under which a session may lie although the ledger knows no document of it: a pull was killed."""
+    start = start_in(seen.session_id)
+    return utc_date(start) if start and FIRST_DAY <= utc_date(start) <= utc_date(now) else None
 
 
 def _reason(seen: LedgerSession, now: datetime) -> str:

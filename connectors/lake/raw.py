@@ -269,7 +269,7 @@ def encode(documents: Iterable[RawDocument]) -> bytes:
 def decode(content: bytes, day: date) -> list[RawDocument]:
     """The documents of a file's bytes."""
     columns = [name for name in RAW_SCHEMA.names if name != "raw_sha256"]
-    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(content)).read(columns).to_pylist()
+    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False).to_pylist()
     return [RawDocument(date=day, **row) for row in rows]
 
 

@@ -76,7 +76,7 @@ def _read(path: Path, table: Table, columns: list[str] | None) -> pa.Table:
     known = {field.name: field.type for field in table.schema}
     if any(field.type != known.get(field.name) for field in file.schema_arrow):
         raise pa.ArrowInvalid("columns that the table does not have")
-    rows = file.read(columns=columns)
+    rows = file.read(columns=columns, use_threads=False)
     rows.validate(full=True)
     return rows
 
