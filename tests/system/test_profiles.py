@@ -3,9 +3,10 @@
 The canary test goes along: whatever the vendor does, no id, key or name is told, logged or in a file name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,8 @@ STOPPING = {
 }
 """Exit code and message of what cannot be waited for; with ``forbidden`` users fail one by one."""
 
-IN_EVERY_RUN = {"storm", "truncated", "stalls", "duplicates"}
-"""Profiles of the suite, ``storm`` with a bit of everything; the other ones that heal are soaked (``make soak``)."""
+IN_EVERY_RUN = {"storm", "stalls", "outage", "forbidden"}
+"""Profiles of the suite, ``storm`` with a bit of everything; the other ones are soaked (``make soak``)."""
 
 OTHER_PAGES = {"storm", "duplicates"}
 """Profiles whose list pages are good answers with other bytes, and are kept as received."""
@@ -36,6 +37,11 @@ MOST_PER_REQUEST = 1.5
 """Requests a sync may make for each one that a good day needs."""
 
 LIMIT_PER_S = 25
+
+
+def some_in_every_run(profiles: Iterable[str]) -> list[Any]:
+    """The profiles as parameters, most of them marked for the soak."""
+    return [name if name in IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.soak) for name in profiles]
 
 
 @dataclass
@@ -86,9 +92,7 @@ def without(folder: str, files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: body for name, body in files.items() if not name.startswith(folder)}
 
 
-@pytest.mark.parametrize(
-    "profile", [name if name in IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.soak) for name in HEALING]
-)
+@pytest.mark.parametrize("profile", some_in_every_run(HEALING))
 def test_a_profile_that_heals_changes_no_byte(vendor: Vendor, warm: WarmProcess, tmp_path: Path, profile: str) -> None:
     """Raw, lake, FHIR and warehouse are those of a good day, for at most half as many requests more."""
     root = new_home(tmp_path / "home", vendor.base_url, ORG)
@@ -102,7 +106,7 @@ def test_a_profile_that_heals_changes_no_byte(vendor: Vendor, warm: WarmProcess,
     assert told(root, outcome.out + outcome.err, vendor.canaries) == []
 
 
-@pytest.mark.parametrize("profile", STOPPING)
+@pytest.mark.parametrize("profile", some_in_every_run(STOPPING))
 def test_a_profile_that_stops_is_told_and_the_next_sync_finishes(
     vendor: Vendor, warm: WarmProcess, tmp_path: Path, profile: str
 ) -> None:

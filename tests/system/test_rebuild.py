@@ -119,7 +119,13 @@ def test_a_file_beside_the_range_that_cannot_be_read_is_built_with_it(
     assert_equal(root, filled)
 
 
-@pytest.mark.parametrize("failpoint", ["lake.replaced:3", "build.built:14", "warehouse.loaded"])
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        "build.built:14",
+        *(pytest.param(name, marks=pytest.mark.soak) for name in ("lake.replaced:3", "warehouse.loaded")),
+    ],
+)
 def test_killed_and_started_again_it_finishes(failpoint: str, warm: WarmProcess, root: Path, filled: Path) -> None:
     """As if it had not been killed."""
     lose_everything(root)
