@@ -30,11 +30,13 @@ dev: $(RUN_READY) ## the Dagster UI on this home (NIGHTSHIFT_HOME, default ./dat
 test: $(DEV_READY) $(YASA_READY) $(FHIR_SERVER_READY) lint types ## lint, types and the suite
 	@$(BIN)/python -m pytest
 
-soak: $(DEV_READY) $(FHIR_SERVER_READY) ## what is too long for every change: more of the same kinds of tests
-	@$(BIN)/python -m pytest -m soak
+soak: $(DEV_READY) $(FHIR_SERVER_READY) ## what is too long for every change: more of the same kinds of tests, and other examples
+	@$(BIN)/python -m pytest -m soak --hypothesis-profile=soak
+	@$(BIN)/python -m pytest --hypothesis-profile=soak tests/schemas tests/connectors tests/assets
 
-bench: $(DEV_READY) $(DLT_READY) ## how fast we are, against bare sockets, dlt and a script; six minutes, the machine to itself
+bench: $(DEV_READY) $(DLT_READY) ## how fast we are, against bare sockets, dlt, a script, fhir.resources; eight minutes, the machine to itself
 	@$(BIN)/python -m benchmarks.engine $(BENCH)
+	@$(BIN)/python -m benchmarks.fhir $(BENCH_FHIR)
 
 lint: $(DEV_READY) ## ruff: rules and formatting
 	@$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from assets.exports.fhir_report import ExportSettings
 from connectors.errors import WrongUsage
 from connectors.fhir_server.assertion import SigningKey
-from connectors.fhir_server.auth import BearerToken, Login, NoLogin, SmartClient
+from connectors.fhir_server.auth import BearerToken, Login, NoLogin, SmartClient, UnusableLogin
 from connectors.fhir_server.connection import FhirConnection
 from connectors.home import Home
 from pipelines.settings import Settings
@@ -14,14 +14,18 @@ from pipelines.settings import Settings
 def fhir_connection(settings: Settings, home: Home) -> FhirConnection | None:
     """The FHIR server of the settings, with this home's budget; None when there is none.
 
-    Raises: WrongUsage when the login cannot be used.
+    A login that cannot be used is told when the connection is opened: what is pulled and built does not wait for it.
     """
     if settings.fhir_base_url is None:
         return None
+    try:
+        login: Login | UnusableLogin = _fhir_login(settings)
+    except WrongUsage as error:
+        login = UnusableLogin(str(error))
     return FhirConnection(
         base_url=settings.fhir_base_url,
         budget_file=home.root / "locks" / "fhir.budget",
-        login=_fhir_login(settings),
+        login=login,
         requests_per_second=settings.fhir_requests_per_second,
         clock=home.clock,
     )

@@ -18,15 +18,14 @@ from assets.exports.fhir_report import ExportSettings
 from assets.exports.fhir_run import FhirRun
 from assets.exports.fhir_sender import ASSET, PROVENANCES, Sender, at_once, destination_of
 from assets.exports.fhir_server import sender_to
-from assets.fhir.sleep_observations import fhir_context
+from assets.exports.names import patients_of
 from connectors.errors import WrongUsage
 from connectors.failpoints import failpoint
 from connectors.fhir_server.connection import FhirConnection
 from connectors.home import Home
 from connectors.state.outbox import Sent, kept_bodies, put_sent, sent_about, unsent_bodies, write_form_of
 from connectors.state.quarantine import list_quarantined, replace_quarantined
-from connectors.state.roster import DEFAULT_ORG, list_users
-from schemas.tables import USERS
+from connectors.state.roster import list_users
 
 _AT_ONCE = 100
 """Resources that are looked up and deleted together; what is proven of them is kept then."""
@@ -128,13 +127,10 @@ def _turn(row: Sent) -> int:
 
 def _patients(home: Home, connection: FhirConnection, user_id: str, source: str) -> list[str]:
     """The names the user has, or had, at the destination: one for each organisation. Raises: WrongUsage."""
-    destination, pseudonyms = destination_of(connection), fhir_context(home).pseudonyms
+    destination = destination_of(connection)
     with home.state.read() as state:
-        users = list_users(state, source)
-        orgs = {DEFAULT_ORG, *(user.org_id for user in users)}
-        orgs.update(home.lake.read(USERS, "", ["org_id"]).column("org_id").to_pylist())
-        names = {org: f"Patient/{pseudonyms.of('patient', org, source, user_id)}" for org in orgs}
-        rostered = {names[user.org_id] for user in users if user.user_id == user_id}
+        names = patients_of(home, state, source, user_id)
+        rostered = {names[user.org_id] for user in list_users(state, source) if user.user_id == user_id}
         found = sorted(rostered | {name for name in names.values() if sent_about(state, destination, name)})
     if not found:
         raise WrongUsage("Nothing is known of this user, neither on the roster nor at the FHIR server: check the id.")

@@ -4,11 +4,11 @@ A partition is ``people`` (patients, devices, the code system), a UTC date of ni
 averages (``month=2026-11``). Nothing here knows what was sent.
 """
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -99,6 +99,15 @@ def identified(name: str, base: str, source: str) -> Resource:
     kind, _, pseudonym = name.partition("/")
     system = f"{base}/identifier/{source}-{_KINDS[pseudonym[:1]]}"
     return {"resourceType": kind, "id": pseudonym, "identifier": [{"system": system, "value": pseudonym}]}
+
+
+def source_of(resource: Mapping[str, Any]) -> str:
+    """The source whose identifier a resource of ours has, also as a server has it. ValueError if it has none."""
+    systems = [identifier.get("system", "") for identifier in resource.get("identifier", ())]
+    for source in SOURCES:
+        if any(f"/identifier/{source}-" in system for system in systems):
+            return source
+    raise ValueError("a resource without an identifier of ours")
 
 
 def hash_of(resource: Resource) -> str:

@@ -1,6 +1,6 @@
 """What of the resources wanted is news to a FHIR server, by what the outbox says that it was sent."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from assets.exports.fhir_files import Wanted
 from assets.exports.fhir_report import ExportReport
-from connectors.state.outbox import Sent, members_of, sent_by_name
+from connectors.state.outbox import Sent, members_of, sent_about, sent_by_name
 
 RETIRED = "retired"
-"""``sent_hash`` of a member that its night no longer has, once the server was told that it was an error."""
+"""``sent_hash`` of what is not wanted any more, once the server was told that it was an error."""
 
 Verdict = Literal["news", "unchanged", "never_sent", "refused", "erased"]
 
@@ -27,7 +27,7 @@ class Known:
 
     rows: dict[str, Sent]
     strays: list[Sent]
-    erased: frozenset[str]
+    erased: Set[str]
     absent: set[str] = field(default_factory=set)
     refused: list[Sent] = field(default_factory=list)
 
@@ -37,15 +37,22 @@ class Known:
         return row is not None and row.sent_hash is not None
 
 
-def known_of(state: sa.Connection, destination: str, wanted: Mapping[str, Wanted]) -> Known:
-    """What the outbox knows of the resources of one partition."""
+def known_of(
+    state: sa.Connection, destination: str, wanted: Mapping[str, Wanted], erased: Set[str] = frozenset()
+) -> Known:
+    """What the outbox knows of the resources of one partition; ``erased`` are patients erased under another name."""
     patients = sent_by_name(state, destination, {one.patient for one in wanted.values() if one.patient})
     members = members_of(state, destination, wanted)
     return Known(
         sent_by_name(state, destination, wanted),
-        [row for row in members if row.name not in wanted and not row.erased and _may_be_there(row)],
-        frozenset(name for name, row in patients.items() if row.erased),
+        [row for row in members if row.name not in wanted and _is_to_retire(row)],
+        erased | {name for name, row in patients.items() if row.erased},
     )
+
+
+def left_behind(state: sa.Connection, destination: str, patient: str) -> list[Sent]:
+    """What the server may still have of a person under a name that is not theirs any more."""
+    return [row for row in sent_about(state, destination, patient) if _is_to_retire(row)]
 
 
 def news(wanted: Mapping[str, Wanted], known: Known, report: ExportReport) -> Iterator[Wanted]:
@@ -79,6 +86,10 @@ def _verdict(one: Wanted, known: Known) -> Verdict:
     if row.refused_hash == one.content_hash:
         return "refused"
     return "unchanged" if row.sent_hash == one.content_hash and row.sending_hash is None else "news"
+
+
+def _is_to_retire(row: Sent) -> bool:
+    return not row.erased and _may_be_there(row)
 
 
 def _may_be_there(row: Sent) -> bool:

@@ -7,15 +7,16 @@ from typing import Any
 
 import orjson
 
-from assets.exports.fhir_files import Wanted, hash_of, mark_of, wanted_of
-from assets.exports.fhir_news import RETIRED, Known, known_of, news
+from assets.exports.fhir_files import PEOPLE, Wanted, hash_of, mark_of, source_of, wanted_of
+from assets.exports.fhir_news import RETIRED, Known, known_of, left_behind, news
 from assets.exports.fhir_report import ALWAYS_VALIDATED
 from assets.exports.fhir_sender import ASSET, PROVENANCES, Load, Sender
+from assets.exports.names import erased_patients, former_patients
 from assets.exports.troubles import INVALID, REFUSED, trouble
 from connectors.fhir_server.bundles import Write
 from connectors.fhir_server.found import Found
 from connectors.state.outbox import Sent, put_exported_mark, put_sent, refused_bodies, unsent_bodies
-from connectors.state.quarantine import replace_quarantined
+from connectors.state.quarantine import Quarantined, replace_quarantined
 from schemas.fhir import Resource, complaints
 
 
@@ -26,6 +27,7 @@ class FhirRun:
     sender: Sender
     validated: int = 0
     names_elsewhere: dict[str, frozenset[str]] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
     provenances_tried: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -33,6 +35,8 @@ class FhirRun:
         self.home = self.sender.home
         self.report = self.sender.report
         self.destination = self.sender.destination
+        with self.home.state.read() as state:
+            self.erased = erased_patients(self.home, state, self.destination)
 
     async def export_partition(self, partition: str) -> None:
         """Send what the server lacks of a partition; if nothing is left to try again, it is not looked at any more.
@@ -44,7 +48,7 @@ class FhirRun:
         all_wanted = wanted_of(self.home, partition)
         wanted = {name: one for name, one in all_wanted.items() if self.sender.takes(one.resource["resourceType"])}
         with self.home.state.read() as state:
-            known = known_of(state, self.destination, wanted)
+            known = known_of(state, self.destination, wanted, self.erased)
         load = Load(partition, absent=known.absent)
         await self._settle(wanted, known, load)
         for one in news(wanted, known, self.report):
@@ -55,7 +59,8 @@ class FhirRun:
         self.names_elsewhere.clear()
         await self.sender.send(load)
         as_before = [trouble(ASSET, row, REFUSED, [], now) for row in known.refused]
-        replace_quarantined(self.home.state, ASSET, partition, [*load.troubles, *as_before])
+        of_former = await self._retire_former_names() if partition == PEOPLE else []
+        replace_quarantined(self.home.state, ASSET, partition, [*load.troubles, *as_before, *of_former])
         if self.report.left.total() == left_before:
             with self.home.state.write() as state:
                 put_exported_mark(state, self.destination, partition, mark)
@@ -86,27 +91,62 @@ class FhirRun:
         A run that died may have been sending what is an error now, which is told only to a server that has it.
         """
         unsure = [row for name, row in known.rows.items() if _is_unsure(row) and wanted[name].entered_in_error]
-        found = await self.sender.find([*known.strays, *unsure])
-        never = [
-            replace(row, sent_hash=None, sending_hash=None) for row in (*known.strays, *unsure) if not found[row.name]
-        ]
+        found = await self._find([*known.strays, *unsure])
+        known.rows.update((row.name, _never_came(row)) for row in (*known.strays, *unsure) if not found[row.name])
+        self._retire(load, known.strays, found)
+
+    async def _retire_former_names(self) -> list[Quarantined]:
+        """Take back what people were sent under names of organisations that they are not of any more.
+
+        What a file still has is left until it is built again; what the server refused, is returned.
+        """
+        troubles: list[Quarantined] = []
+        claimed: dict[str, set[str | None]] = {}
+        with self.home.state.read() as state:
+            former = former_patients(self.home, state, self.destination)
+        for patient in former:  # one at a time: years of nights may have to be read at the server
+            with self.home.state.read() as state:
+                rows = left_behind(state, self.destination, patient)
+            for name in {row.partition for row in rows} - claimed.keys():
+                claimed[name] = {one.patient for one in wanted_of(self.home, name).values()}.intersection(former)
+            moving = [row for row in rows if patient in claimed[row.partition]]
+            self.report.wanted += len(moving)
+            self.report.left.update(["moving"] * len(moving))
+            rows = [row for row in rows if patient not in claimed[row.partition]]
+            load = Load(PEOPLE)
+            self._retire(load, rows, await self._find(rows))
+            await self.sender.send(load)
+            troubles += load.troubles
+        return troubles
+
+    async def _find(self, rows: Sequence[Sent]) -> dict[str, tuple[Found, ...]]:
+        """What the server has of these; what has never come there is not looked for again."""
+        found = await self.sender.find(rows)
+        never = [_never_came(row) for row in rows if not found[row.name]]
         if never:
-            known.rows.update((row.name, row) for row in never)
             with self.home.state.write() as state:
                 put_sent(state, never)
-        for row in known.strays:
-            if found[row.name]:
-                self._retire(load, row, found[row.name], wanted[row.part_of or ""].resource)
+        return found
 
-    def _retire(self, load: Load, row: Sent, found: Sequence[Found], night: Resource) -> None:
-        """Have a member marked as an error; what else it says is taken from the server, for it is nowhere else."""
-        self.report.wanted += 1
-        if len(found) > 1:
-            self.report.left["conflict"] += 1
-            return
-        self.report.retired += 1
-        resource = _retired(found[0].resource, row.name.partition("/")[2], night)
-        load.add(Write(resource, found[0].version), replace(row, sending_hash=RETIRED))
+    def _retire(self, load: Load, rows: Sequence[Sent], found: Mapping[str, Sequence[Found]]) -> None:
+        """Have what the server has of these marked as errors; what else they say is taken from the server."""
+        for row in rows:
+            if not found[row.name]:
+                continue
+            self.report.wanted += 1
+            row = replace(row, partition=load.partition)
+            resource = found[row.name][0].resource
+            if len(found[row.name]) > 1:
+                self.report.left["conflict"] += 1
+            elif not row.sending_hash and resource.get("status") == "entered-in-error":
+                self.report.unchanged += 1
+                with self.home.state.write() as state:
+                    put_sent(state, [replace(row, sent_hash=RETIRED)])
+            else:
+                self.report.retired += 1
+                device = self.sender.context.device_reference(source_of(resource))
+                write = Write(_retired(resource, row, device), found[row.name][0].version)
+                load.add(write, replace(row, sending_hash=RETIRED))
 
     def _is_claimed_elsewhere(self, row: Sent | None, partition: str) -> bool:
         """Whether the files of the date it was sent from still have it: a session is moving, and they are behind."""
@@ -143,9 +183,18 @@ def _is_unsure(row: Sent) -> bool:
     return row.sending_hash is not None and row.sent_hash is None
 
 
-def _retired(found: Mapping[str, Any], pseudonym: str, night: Resource) -> dict[str, Any]:
-    """A member as the server has it, entered in error and without what it said; its references are ours again."""
+def _never_came(row: Sent) -> Sent:
+    return replace(row, sent_hash=None, sending_hash=None)
+
+
+def _retired(found: Mapping[str, Any], row: Sent, device: Resource) -> Resource:
+    """A resource as the server has it, entered in error and without what it said; its references are ours again.
+
+    A Patient has no status, and nothing more is to come under its name: it is not active.
+    """
     content = ("meta", "text", "component", "dataAbsentReason", "note", "hasMember")
     kept = {key: part for key, part in found.items() if key not in content and not key.startswith("value")}
-    ours = {name: night[name] for name in ("subject", "device")}
-    return {**kept, **ours, "id": pseudonym, "status": "entered-in-error"}
+    kept["id"] = row.name.partition("/")[2]
+    if row.name == row.patient:
+        return {**kept, "active": False}
+    return {**kept, "subject": {"reference": row.patient}, "device": device, "status": "entered-in-error"}

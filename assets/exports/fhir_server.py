@@ -6,12 +6,13 @@ What it takes to survive a kill anywhere is in ``fhir_sender``, what to send in 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from assets.exports.fhir_files import mark_of, wanted_of
+from assets.exports.fhir_files import PEOPLE, mark_of, wanted_of
 from assets.exports.fhir_files import partitions as partitions_of
-from assets.exports.fhir_news import known_of, news
+from assets.exports.fhir_news import known_of, left_behind, news
 from assets.exports.fhir_report import ExportReport, ExportSettings
 from assets.exports.fhir_run import FhirRun
 from assets.exports.fhir_sender import ASSET, PROVENANCES, TYPES, Sender, destination_of
+from assets.exports.names import erased_patients, former_patients
 from assets.fhir.sleep_observations import fhir_context
 from connectors.errors import NightshiftError
 from connectors.fhir_server.bundles import WriteForm
@@ -72,16 +73,22 @@ async def sender_to(home: Home, connection: FhirConnection, server: FhirServer, 
 
 
 def preview(home: Home, connection: FhirConnection, partitions: Iterable[str]) -> ExportReport:
-    """What ``export`` would find to do, without a call: ``written`` are the resources it would send."""
-    report = ExportReport()
+    """What ``export`` would find to do, without a call: ``written`` are at most the resources it would send."""
+    report, destination = ExportReport(), destination_of(connection)
+    with home.state.read() as state:
+        erased = erased_patients(home, state, destination)
     for partition in partitions:
         wanted = wanted_of(home, partition)
         with home.state.read() as state:
-            known = known_of(state, destination_of(connection), wanted)
+            known = known_of(state, destination, wanted, erased)
+            strays = len(known.strays)
+            if partition == PEOPLE:
+                former = former_patients(home, state, destination)
+                strays += sum(len(left_behind(state, destination, patient)) for patient in former)
         fresh = list(news(wanted, known, report))
-        report.wanted += len(known.strays)
-        report.retired += len(known.strays)
-        report.written += len(fresh) + len(known.strays)
+        report.wanted += strays
+        report.retired += strays
+        report.written += len(fresh) + strays
         report.created += sum(not known.keeps(one.name) for one in fresh)
     return report
 

@@ -7,6 +7,7 @@ from assets.fhir.sleep_observations import fhir_context
 from assets.lake.users import KEY as USERS_KEY
 from assets.results import OWNERS, built
 from connectors.home import Home
+from connectors.state.outbox import note_orgs, noted_orgs
 from schemas.asleep import ASLEEP
 from schemas.fhir import FhirContext, device, ndjson, patient
 from schemas.tables import USERS
@@ -16,12 +17,21 @@ KEY = dg.AssetKey(["fhir", "people"])
 
 
 def build_people(home: Home, context: FhirContext) -> Built:
-    """Build Patient.ndjson and Device.ndjson."""
+    """Build Patient.ndjson and Device.ndjson; the organisations in them are noted before anybody can be sent."""
     rows = home.lake.read(USERS, "").to_pylist()
+    _note_orgs(home, {row["org_id"] for row in rows})
     patients = [patient(context, row) for row in rows]
     devices = [device(context, ASLEEP)] if rows else []
     files = home.fhir.replace("Patient.ndjson", ndjson(patients)) + home.fhir.replace("Device.ndjson", ndjson(devices))
     return Built(documents=len(rows), rows=len(patients), files=files)
+
+
+def _note_orgs(home: Home, orgs: set[str]) -> None:
+    with home.state.read() as state:
+        new = orgs - noted_orgs(state)
+    if new:
+        with home.state.write() as state:
+            note_orgs(state, new)
 
 
 @dg.asset(key=KEY, deps=[USERS_KEY], group_name="fhir", kinds={"fhir", "json"}, owners=OWNERS)

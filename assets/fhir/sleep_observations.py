@@ -1,12 +1,13 @@
 """Observations of nights: one a session, one a hypnogram, those of stages on request, made from the lake's rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
+import pyarrow as pa
 
 from assets.builds import Built, build_partitions
 from assets.lake.session_history import KEY as HISTORY_KEY
@@ -17,8 +18,9 @@ from assets.partitions import BACKFILL, DAILY
 from assets.results import OWNERS, built
 from connectors.home import Home
 from schemas.documents import DELETED
-from schemas.fhir import FhirContext, Pseudonymizer, ndjson, retracted_observations, session_observations
-from schemas.tables import SESSION_HISTORY, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS
+from schemas.fhir import FhirContext, Pseudonymizer, Resource, ndjson, retracted_observations, session_observations
+from schemas.stages import UNKNOWN
+from schemas.tables import SESSION_HISTORY, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, STAGES
 
 NAME = "fhir_sleep_observations"
 KEY = dg.AssetKey(["fhir", "sleep_observations"])
@@ -26,6 +28,14 @@ KEY = dg.AssetKey(["fhir", "sleep_observations"])
 Row = dict[str, Any]
 Key = tuple[str, str, str]
 """Source, user id and session id."""
+
+
+class Nights(NamedTuple):
+    """The rows of a UTC date: its sessions, and what else there is of them by session; stages are bytes, as packed."""
+
+    sessions: list[Row]
+    hypnograms: dict[Key, Row]
+    intervals: Mapping[Key, list[Row]]
 
 
 def fhir_context(home: Home) -> FhirContext:
@@ -36,30 +46,55 @@ def fhir_context(home: Home) -> FhirContext:
 def build_sleep_observations(home: Home, context: FhirContext, partition: str) -> Built:
     """Build the NDJSON of one UTC date: what its sessions say now, and that what was deleted was entered in error."""
     folder = f"date={partition}"
-    sessions = home.lake.read(SLEEP_SESSIONS, folder).to_pylist()
-    hypnograms = _by_session(home.lake.read(SLEEP_HYPNOGRAMS, folder).to_pylist())
-    intervals = _by_session(
-        home.lake.read(SLEEP_STAGE_INTERVALS, folder).to_pylist() if context.stage_intervals else ()
-    )
-    resources = [
-        resource
-        for session in sessions
-        for resource in session_observations(
-            context, session, next(iter(hypnograms[_key(session)]), None), intervals[_key(session)]
-        )
-    ]
+    nights = read_nights(home, context, folder)
     history = home.lake.read(SESSION_HISTORY, folder).to_pylist()
-    there = {_key(session) for session in sessions}  # one table may have been built before the other
+    there = {_key(session) for session in nights.sessions}  # one table may have been built before the other
     deleted = [(session, at) for session, at in _deleted_sessions(history) if _key(session) not in there]
-    for session, deleted_at in deleted:
-        resources += retracted_observations(context, session, deleted_at)
-    replaced = home.fhir.replace(f"Observation/{folder}/sleep.ndjson", ndjson(resources))
+    content = ndjson(observations(context, nights, deleted))
+    replaced = home.fhir.replace(file_name(folder), content)
     return Built(
-        documents=len(sessions),
-        rows=len(sessions),
+        documents=len(nights.sessions),
+        rows=len(nights.sessions),
         files=int(replaced),
-        findings={"observations": len(resources), "entered_in_error": len(deleted)},
+        findings={"observations": content.count(b"\n"), "entered_in_error": len(deleted)},
     )
+
+
+def file_name(folder: str) -> str:
+    """The file of a partition's nights."""
+    return f"Observation/{folder}/sleep.ndjson"
+
+
+def read_nights(home: Home, context: FhirContext, folder: str) -> Nights:
+    """The rows of a partition that its Observations are made of. Raises: LakeDamaged, DiskUnavailable."""
+    hypnograms = home.lake.read(SLEEP_HYPNOGRAMS, folder)
+    for number, column in enumerate(hypnograms.columns):
+        if column.type == STAGES:
+            hypnograms = hypnograms.set_column(number, hypnograms.column_names[number], _packed(column))
+    return Nights(
+        home.lake.read(SLEEP_SESSIONS, folder).to_pylist(),
+        {_key(row): row for row in reversed(hypnograms.to_pylist())},
+        _by_session(home.lake.read(SLEEP_STAGE_INTERVALS, folder).to_pylist() if context.stage_intervals else ()),
+    )
+
+
+def observations(
+    context: FhirContext, nights: Nights, deleted: Iterable[tuple[Row, datetime]] = ()
+) -> Iterator[Resource]:
+    """The Observations of nights and of deleted sessions, one by one: as Python objects a thousand fill the memory."""
+    for session in nights.sessions:
+        key = _key(session)
+        yield from session_observations(context, session, nights.hypnograms.get(key), nights.intervals.get(key, ()))
+    for session, deleted_at in deleted:
+        yield from retracted_observations(context, session, deleted_at)
+
+
+def _packed(epochs: pa.ChunkedArray) -> pa.Array:
+    """A column of stages as bytes, one an epoch: Arrow keeps lists of int8 as it keeps bytes, and a list is slow."""
+    lists = epochs.combine_chunks()
+    validity, offsets = lists.buffers()[:2]
+    codes = pa.py_buffer(lists.values.fill_null(UNKNOWN).to_numpy())
+    return pa.Array.from_buffers(pa.binary(), len(lists), [validity, offsets, codes], offset=lists.offset)
 
 
 def _deleted_sessions(history: Sequence[Row]) -> Iterator[tuple[Row, datetime]]:

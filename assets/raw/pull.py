@@ -50,6 +50,9 @@ from schemas.documents import AVERAGE_STATS, SESSION, USER
 from schemas.nights import utc_date
 
 CHUNK_USERS = 50
+CHUNK_USER_DAYS = 1_800
+"""Of a pull over many days a chunk has fewer users, so that no more of their nights are in memory at once."""
+
 CHUNKS_AT_ONCE = 2
 
 
@@ -241,7 +244,7 @@ async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], p
         async with places:
             await _pull_chunk(home, errand, chunk, report, progress)
 
-    await _together(take(chunk) for chunk in _chunks(users))
+    await _together(take(chunk) for chunk in _chunks(users, errand.days))
     if report.gone and report.gone == report.users:
         report.failed[UserNotFound.kind] += report.gone
     return report
@@ -419,6 +422,10 @@ def _known(home: Home, chunk: Sequence[RosterUser]) -> dict[str, Known]:
     }
 
 
-def _chunks(users: Sequence[RosterUser]) -> Iterator[Sequence[RosterUser]]:
-    for start in range(0, len(users), CHUNK_USERS):
-        yield users[start : start + CHUNK_USERS]
+def _chunks(users: Sequence[RosterUser], days: tuple[date, date] | None) -> Iterator[Sequence[RosterUser]]:
+    length = CHUNK_USERS
+    if days:
+        first, last = days
+        length = max(1, min(length, CHUNK_USER_DAYS // ((last - first).days + 1)))
+    for start in range(0, len(users), length):
+        yield users[start : start + length]

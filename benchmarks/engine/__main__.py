@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.engine import report
-from benchmarks.engine.contestant import ask
+from benchmarks.engine.contestant import FIRST, LAST, ask
 from benchmarks.engine.race import (
     DLT_PYTHON,
     WARM_UP_USERS,
-    Contestant,
     DidNotFinish,
     Entry,
     contestants,
@@ -36,7 +35,7 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=14)
     parser.add_argument("--latency-ms", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--larger", type=int, default=10, help="times as many users in the test of memory")
+    parser.add_argument("--larger", type=int, default=10, help="times as many users, or nights, in the test of memory")
     wanted = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="nightshift-bench-") as logs:
@@ -87,23 +86,28 @@ def race(wanted: argparse.Namespace, logs: Path) -> list[report.Figure]:
 
 
 def memory(wanted: argparse.Namespace, logs: Path) -> list[report.Figure]:
-    """How much larger fresh warm processes grow over a race's worth of users, and over many more; no latency."""
-    many = wanted.users * wanted.larger
-    with vendor(many, wanted.nights, 0) as base_url:
-        grown = {}
-        for users in (wanted.users, many):
-            with contestants([Entry("memory", OURS)], logs) as (runner,):
-                grown[users] = _growth(runner, base_url, users)
-    (baseline_mb, small_mb, small), (_, large_mb, large) = grown[wanted.users], grown[many]
-    return list(report.memory(baseline_mb, small_mb, large_mb, (f"{small:,}", f"{large:,}")))
+    """How much larger fresh warm processes grow over a race's worth of sessions, and over many more; no latency.
+
+    There are more of them in a crowd of users, and in a long window, such as a backfill has.
+    """
+    usual, crowd, long = (
+        _growth(users, nights, logs)
+        for users, nights in (
+            (wanted.users, wanted.nights),
+            (wanted.users * wanted.larger, wanted.nights),
+            (wanted.users, wanted.nights * wanted.larger),
+        )
+    )
+    return list(report.memory(usual, crowd, long))
 
 
-def _growth(runner: Contestant, base_url: str, users: int) -> tuple[float, float, int]:
-    """Peak memory of a warm process (MB), by how much a run raises it, and the sessions of the run."""
-    baseline_mb = runner.run(base_url, users=WARM_UP_USERS)["peak_mb"]
-    result = runner.run(base_url, users=users)
-    print(f"  memory, {users} users: {result['wall_s']:.0f} s", flush=True)
-    return baseline_mb, result["peak_mb"] - baseline_mb, result["sessions"]
+def _growth(users: int, nights: int, logs: Path) -> report.Growth:
+    days = max((LAST - FIRST).days, nights + 1)
+    with vendor(users, nights, 0) as base_url, contestants([Entry("memory", OURS)], logs) as (runner,):
+        baseline_mb = runner.run(base_url, users=WARM_UP_USERS)["peak_mb"]
+        result = runner.run(base_url, users=users, days=days)
+    print(f"  memory, {users} users x {nights} nights: {result['wall_s']:.0f} s", flush=True)
+    return report.Growth(users, nights, result["sessions"], baseline_mb, result["peak_mb"] - baseline_mb)
 
 
 def _told(results: Iterable[Results], number: int) -> Iterator[Results]:

@@ -2,7 +2,7 @@
 
 ``options`` of a task: ``how`` is ``engine`` (pull and lake), ``all`` (pull, lake, FHIR, warehouse, all without
 Dagster) or ``sync`` (as ``nightshift sync`` does it); ``transport`` is ``lean`` for the experiment of ``lean``;
-``profile`` adds where the time went.
+``profile`` adds where the time went; ``days`` is for a longer window than everybody's.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ FASTEST_PER_SECOND = 10_000
 
 def run(task: Task, folder: Path, meter: Meter) -> None:
     """Do a task in a home of its own."""
+    window = Window(LAST - timedelta(days=task.options["days"]) if "days" in task.options else FIRST, LAST)
     settings = load_settings(
         _env_file=None,  # a real home's settings must not reach a benchmark
         nightshift_home=folder,
@@ -55,7 +57,7 @@ def run(task: Task, folder: Path, meter: Meter) -> None:
     )
     home = open_home(settings, clock=lambda: NOW)
     _enrol(home, task.roster())
-    ways: dict[str, Callable[[Home, Settings, dict[str, Any]], None]] = {
+    ways: dict[str, Callable[[Home, Settings, Window, dict[str, Any]], None]] = {
         "engine": partial(_engine, lake_only=True),
         "all": partial(_engine, lake_only=False),
         "sync": _sync,
@@ -63,7 +65,7 @@ def run(task: Task, folder: Path, meter: Meter) -> None:
     lean = lean_transport() if task.options.get("transport") == "lean" else nullcontext()
     groups = meter.notes.setdefault("profile", {}) if task.options.get("profile") else None
     with lean, meter.running(), profiled(groups) if groups is not None else nullcontext():
-        ways[task.options.get("how", "engine")](home, settings, meter.notes)
+        ways[task.options.get("how", "engine")](home, settings, window, meter.notes)
     home.state.close()
 
 
@@ -73,22 +75,22 @@ def _enrol(home: Home, roster: list[tuple[str, str]]) -> None:
         mark_users_dirty(connection)
 
 
-def _engine(home: Home, settings: Settings, notes: dict[str, Any], *, lake_only: bool) -> None:
+def _engine(home: Home, settings: Settings, window: Window, notes: dict[str, Any], *, lake_only: bool) -> None:
     began, cpu_s = time.perf_counter(), time.process_time()
-    report = asyncio.run(_pull(home, settings))
+    report = asyncio.run(_pull(home, settings, window))
     notes["pull_s"], notes["pull_cpu_s"] = time.perf_counter() - began, time.process_time() - cpu_s
     notes["sessions"] = report.counts.new
     notes["built"], notes["assets_cpu_s"] = _build(home, settings, lake_only=lake_only)
 
 
-async def _pull(home: Home, settings: Settings) -> Any:
+async def _pull(home: Home, settings: Settings, window: Window) -> Any:
     connection = asleep_connection(settings, home)
     async with connection.open() as client:
-        return await pull(home, client, connection.account(), Window(FIRST, LAST))
+        return await pull(home, client, connection.account(), window)
 
 
-def _sync(home: Home, settings: Settings, notes: dict[str, Any]) -> None:
-    summary = run_sync(settings, home, lambda runner: runner.pull(FIRST, LAST))
+def _sync(home: Home, settings: Settings, window: Window, notes: dict[str, Any]) -> None:
+    summary = run_sync(settings, home, lambda runner: runner.pull(window.first, window.last))
     notes["sessions"] = summary["sessions"]["new"]
 
 

@@ -80,6 +80,13 @@ class SmartClient:
     token_url: str | None = None
 
 
+@dataclass(frozen=True)
+class UnusableLogin:
+    """The login as it is set cannot be used; ``reason`` says why, to who wants to write to the server."""
+
+    reason: str
+
+
 Login = NoLogin | BearerToken | SmartClient
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from connectors.breaker import Breaker
-from connectors.fhir_server.auth import Login, NoLogin
+from connectors.errors import WrongUsage
+from connectors.fhir_server.auth import Login, NoLogin, UnusableLogin
 from connectors.fhir_server.bundles import Limits
 from connectors.fhir_server.client import FhirServer
 from connectors.home import Clock, utc_now
@@ -22,7 +23,7 @@ class FhirConnection:
 
     base_url: str
     budget_file: Path
-    login: Login = field(default_factory=NoLogin)
+    login: Login | UnusableLogin = field(default_factory=NoLogin)
     requests_per_second: float = 10.0
     concurrency: int = 4
     limits: Limits = field(default_factory=Limits)
@@ -31,6 +32,8 @@ class FhirConnection:
 
     def open(self, on_call: Callable[[str], None] | None = None) -> FhirServer:
         """A client, to be entered as an async context manager. Raises: WrongUsage."""
+        if isinstance(self.login, UnusableLogin):
+            raise WrongUsage(self.login.reason)
         return FhirServer(
             self.base_url,
             self.login,

@@ -19,7 +19,7 @@ from connectors.sqlite import make_shareable
 
 _POSTGRESQL_DISK_FULL = "53100"
 
-NEWEST_REVISION = "0006"
+NEWEST_REVISION = "0007"
 
 EXAMPLE_URL = "postgresql+psycopg://user@host:5432/database"
 
@@ -115,7 +115,10 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     keys = [column.name for column in table.primary_key]
     changes = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), list(rows))
+    known = (
+        insert.on_conflict_do_update(index_elements=keys, set_=changes) if changes else insert.on_conflict_do_nothing()
+    )
+    connection.execute(known, list(rows))
 
 
 def is_disk_full(error: BaseException | None) -> bool:

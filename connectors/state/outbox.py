@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from connectors.state.database import upsert
-from connectors.state.tables import destinations, exported_partitions, outbox
+from connectors.state.tables import destinations, exported_partitions, organisations, outbox
 
 _AT_ONCE = 500
 
@@ -79,6 +79,12 @@ def count_sent(connection: sa.Connection, destination: str) -> int:
     return connection.execute(sa.select(sa.func.count()).select_from(outbox).where(there)).scalar_one()
 
 
+def erased_names(connection: sa.Connection, destination: str) -> frozenset[str]:
+    """The names of what is never to be sent again."""
+    query = sa.select(outbox.c.name).where(outbox.c.destination == destination, outbox.c.erased)
+    return frozenset(connection.execute(query).scalars())
+
+
 def put_sent(connection: sa.Connection, rows: Iterable[Sent]) -> None:
     """Add rows, or replace what is known of them."""
     upsert(connection, outbox, [{name: getattr(row, name) for name in Sent.__slots__} for row in rows])
@@ -106,6 +112,16 @@ def put_exported_mark(connection: sa.Connection, destination: str, partition: st
     """Note that the destination was sent all of a partition."""
     row = {"destination": destination, "partition": partition, "mark": mark}
     upsert(connection, exported_partitions, [row])
+
+
+def noted_orgs(connection: sa.Connection) -> frozenset[str]:
+    """Every organisation that people were ever given a name of."""
+    return frozenset(connection.execute(sa.select(organisations.c.org_id)).scalars())
+
+
+def note_orgs(connection: sa.Connection, orgs: Iterable[str]) -> None:
+    """Remember organisations, so that what is sent under a name of theirs can be found when nobody is theirs."""
+    upsert(connection, organisations, [{"org_id": org} for org in orgs])
 
 
 def write_form_of(connection: sa.Connection, destination: str) -> str | None:

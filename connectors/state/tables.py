@@ -181,3 +181,5 @@ destinations = Table(
     Column("destination", String, primary_key=True),
     Column("write_form", String, nullable=False),
 )
+
+organisations = Table("organisations", metadata, Column("org_id", String, primary_key=True))

@@ -159,5 +159,7 @@ def _erase(settings: "Settings", home: "Home", user: str, *, yes: bool, as_json:
         say(json.dumps(report.counts()))
     else:
         say(f"{report.deleted} resource(s) deleted, {report.proven} of them seen to be gone.")
-    if report.deleted != report.proven:
+        if report.left:
+            say(f"{report.left} Provenance(s) that name the person could not be written: run this again later.")
+    if not report.complete:
         raise typer.Exit(1)

@@ -3,12 +3,15 @@
 No mapping of a row lives here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 from schemas.fhir.codes import LOCAL_CONCEPTS, Resource, codeable_concept
 from schemas.fhir.pseudonyms import Kind, Pseudonymizer
-from schemas.metrics import DEFAULT_BASE, METRICS, Coding
+from schemas.fhir.quantities import metric_value
+from schemas.metrics import DEFAULT_BASE, METRICS, Coding, Metric
 
 _RESOURCE_TYPES: dict[Kind, str] = {
     "patient": "Patient",
@@ -42,6 +45,20 @@ class FhirContext:
         return {metric.name: codeable_concept(self.base, *metric.fhir.codings) for metric in METRICS}
 
     @cached_property
+    def metric_components(self) -> "dict[str, Callable[[Any], Resource | None]]":
+        """What makes the component of each metric from its value in the lake (None: none), by the metric's name.
+
+        All but fractions are remembered: they count half minutes or little things, so that nights are alike in them.
+        """
+
+        def component(metric: Metric, value: Any) -> Resource | None:
+            found = metric_value(metric, value)
+            return {"code": self.metric_codes[metric.name], **found} if found else None
+
+        makers = {metric: partial(component, metric) for metric in METRICS}
+        return {m.name: make if m.unit == "fraction" else lru_cache(maxsize=2048)(make) for m, make in makers.items()}
+
+    @cached_property
     def local_codes(self) -> dict[str, Resource]:
         """CodeableConcept of each local code that is no metric, by the code."""
         return {c.code: codeable_concept(self.base, Coding(c.code, c.display)) for c in LOCAL_CONCEPTS}
@@ -54,8 +71,15 @@ class FhirContext:
 
     def reference(self, kind: Kind, org_id: str, source: str, id: str) -> Resource:
         """A literal reference to what ``identity`` names."""
-        return {"reference": f"{_RESOURCE_TYPES[kind]}/{self.pseudonyms.of(kind, org_id, source, id)}"}
+        return self._references(kind, org_id, source, id)
 
     def device_reference(self, source: str) -> Resource:
         """A reference to the source's Device, which belongs to no organisation."""
         return self.reference("device", "", source, source)
+
+    @cached_property
+    def _references(self) -> Callable[[Kind, str, str, str], Resource]:
+        """``reference``, with the latest remembered: all Observations of a night refer to one patient and device."""
+        return lru_cache(maxsize=1024)(
+            lambda kind, *names: {"reference": f"{_RESOURCE_TYPES[kind]}/{self.pseudonyms.of(kind, *names)}"}
+        )

@@ -9,5 +9,5 @@ from schemas.fhir.codes import Resource
 
 def ndjson(resources: Iterable[Resource]) -> bytes:
     """The resources in the order of their ids; the same resources in any order give the same bytes."""
-    lines = sorted((resource["id"], orjson.dumps(resource)) for resource in resources)
-    return b"".join(line + b"\n" for _, line in lines)
+    lines = sorted((resource["id"], orjson.dumps(resource, option=orjson.OPT_APPEND_NEWLINE)) for resource in resources)
+    return b"".join([line for _, line in lines])

@@ -4,6 +4,8 @@ Which components a table's row gives is said in the table's own module.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from schemas.fhir.codes import ABSENT, ACTIVITY, Resource
@@ -41,9 +43,14 @@ def session_beginning(
     """
     return {
         **beginning(context, kind, session, session["session_id"], code, status),
-        "effectivePeriod": period(session["start_time"], session["end_time"], session["timezone"]),
-        "issued": instant(session["fetched_at"]),
+        **_times(session["start_time"], session["end_time"], session["timezone"], session["fetched_at"]),
     }
+
+
+@lru_cache(maxsize=4)
+def _times(start: datetime, end: datetime, timezone: str, fetched_at: datetime) -> Resource:
+    """The times of a night, remembered for its hypnogram; UTC, as all in the lake, so that equal ones are the same."""
+    return {"effectivePeriod": period(start, end, timezone), "issued": instant(fetched_at)}
 
 
 def absent(reason: AbsentReason) -> Resource:

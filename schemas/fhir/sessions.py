@@ -14,7 +14,7 @@ from schemas.fhir.codes import Resource
 from schemas.fhir.context import FhirContext
 from schemas.fhir.hypnograms import has_epochs, hypnogram_code, hypnogram_observation
 from schemas.fhir.observation import AbsentReason, Status, absent, session_beginning
-from schemas.fhir.quantities import PERCENT, metric_value, one_line, quantity
+from schemas.fhir.quantities import PERCENT, one_line, quantity
 from schemas.fhir.stage_intervals import has_stage_code, stage_interval_observation
 from schemas.fhir.times import local_time
 from schemas.metrics import METRICS
@@ -83,13 +83,13 @@ def session_observation(
     context: FhirContext, session: Mapping[str, Any], members: Iterable[Resource] = (), status: Status = "final"
 ) -> Resource:
     """The Observation of a row of ``sleep_sessions``, which names the other Observations of the night as members."""
-    metrics = {metric.name: metric_value(metric, session[metric.name]) for metric in METRICS}
-    has_stat = any(metrics.values())
-    total_sleep_time = metrics.pop(_TOTAL_SLEEP_TIME)
-    components = list(_components(context, session, metrics | _other_values(session), has_stat))
+    found = {column: component(session[column]) for column, component in context.metric_components.items()}
+    has_stat = any(found.values())
+    total_sleep_time = found.pop(_TOTAL_SLEEP_TIME)
+    components = list(_components(context, session, found | _other_components(context, session), has_stat))
     return {
         **session_beginning(context, "session", session, context.metric_codes[_TOTAL_SLEEP_TIME], status),
-        **(total_sleep_time or absent("unknown")),
+        **({"valueQuantity": total_sleep_time["valueQuantity"]} if total_sleep_time else absent("unknown")),
         **_notes(session["peculiarities"]),
         **_members(members),
         **({"component": components} if components else {}),
@@ -97,13 +97,13 @@ def session_observation(
 
 
 def _components(
-    context: FhirContext, session: Mapping[str, Any], values: Mapping[str, Resource | None], has_stat: bool
+    context: FhirContext, session: Mapping[str, Any], found: Mapping[str, Resource | None], has_stat: bool
 ) -> Iterator[Resource]:
-    for column, value in values.items():
-        reason = _absent_reason(column, session) if value is None and has_stat else None
-        found = value or (absent(reason) if reason else None)
-        if found:
-            yield {"code": _code(context, column), **found}
+    for column, component in found.items():
+        if component:
+            yield component
+        elif has_stat and (reason := _absent_reason(column, session)):
+            yield {"code": _code(context, column), **absent(reason)}
 
 
 def _code(context: FhirContext, column: str) -> Resource:
@@ -130,14 +130,15 @@ def _source_lacks(column: str, session: Mapping[str, Any]) -> bool:
     return column == "sleep_cycle_mean_s" and session["sleep_cycles"] == 0
 
 
-def _other_values(session: Mapping[str, Any]) -> dict[str, Resource | None]:
+def _other_components(context: FhirContext, session: Mapping[str, Any]) -> dict[str, Resource | None]:
     onset, wake, missing = session["sleep_onset"], session["final_wake"], session["missing_data_ratio"]
     zone = session["timezone"]
-    return {
+    values = {
         "sleep_onset": {"valueDateTime": local_time(onset, zone)} if onset else None,
         "final_wake": {"valueDateTime": local_time(wake, zone)} if wake else None,
         "missing_data_ratio": None if missing is None else {"valueQuantity": quantity(missing, "%", PERCENT)},
     }
+    return {column: value and {"code": _code(context, column), **value} for column, value in values.items()}
 
 
 def _notes(peculiarities: list[str]) -> Resource:

@@ -4,9 +4,9 @@ Nothing here reads a clock. A zone is an IANA name; an unknown one raises ``zone
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from schemas.fhir.codes import Resource
+from schemas.nights import zone_named
 
 _LAST_SECOND = timedelta(seconds=1)
 _ONE_DAY = timedelta(days=1)
@@ -19,7 +19,7 @@ def instant(moment: datetime) -> str:
 
 def local_time(moment: datetime, timezone: str) -> str:
     """A dateTime on the zone's clock, with the offset that holds at that moment."""
-    return moment.astimezone(ZoneInfo(timezone)).isoformat()
+    return moment.astimezone(zone_named(timezone)).isoformat()
 
 
 def period(start: datetime, end: datetime, timezone: str) -> Resource:
@@ -37,4 +37,4 @@ def whole_days(first: date, last: date, timezone: str) -> Resource:
 
 def _day_begins(day: date, timezone: str) -> datetime:
     """In UTC, where a day's first moment is sound also in zones whose clock changes at midnight."""
-    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+    return datetime.combine(day, time(), zone_named(timezone)).astimezone(UTC)

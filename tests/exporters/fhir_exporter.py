@@ -7,10 +7,11 @@ from typing import Any
 
 from assets.fhir.sleep_observations import fhir_context
 from connectors.home import Home
+from connectors.state.outbox import note_orgs
 from connectors.state.quarantine import list_quarantined
 from schemas.asleep import ASLEEP
 from schemas.fhir import Kind, device, ndjson, patient, retracted_observations, session_observations
-from tests.assets.homes import NOW
+from tests.assets.homes import NOW, follow, sleeper
 from tests.exporters.conformance import Held
 from tests.exporters.driving import Task, Warm, connection_to, export_all
 from tests.exporters.fhir_servers import FhirDestination, HostileServer
@@ -35,6 +36,7 @@ class NightFiles:
         self.home = home
         self._hypnograms_every = hypnograms_every
         self.context = fhir_context(home)
+        self.orgs: dict[str, str] = defaultdict(lambda: "clinic")
         self.days: dict[str, date] = {}
         self.says: dict[str, int | None] = {}
         self.revisions: dict[str, int] = defaultdict(int)
@@ -58,10 +60,18 @@ class NightFiles:
         self.days[night] += timedelta(days=days)
         self.want({**{name: told for name, told in self.says.items() if told is not None}, night: says})
 
+    def transfer(self, person: str, org: str) -> None:
+        """Have a person be of another organisation, in the roster and in all files."""
+        self.orgs[f"user-{person}"] = org
+        follow(self.home, sleeper(f"user-{person}", org))
+        self.write()
+
     def write(self) -> None:
         """Write all files."""
         users = sorted(set(map(_user, self.says)))
-        people = [patient(self.context, user(user_id=user_id, org_id="clinic")) for user_id in users]
+        people = [patient(self.context, user(user_id=user_id, org_id=self.orgs[user_id])) for user_id in users]
+        with self.home.state.write() as state:
+            note_orgs(state, self.orgs.values())
         self.home.fhir.replace("Patient.ndjson", ndjson(people))
         self.home.fhir.replace("Device.ndjson", ndjson([device(self.context, ASLEEP)]))
         by_day: dict[date, list[dict[str, Any]]] = {day: [] for day in map(date.fromisoformat, self._folders())}
@@ -77,7 +87,7 @@ class NightFiles:
         about = {"user_id": person, "session_id": f"session-{name}"}
         row = night(
             **about,
-            org_id="clinic",
+            org_id=self.orgs[person],
             revision=self.revisions[name],
             total_sleep_time_s=60 * (says or 0),
             fetched_at=fetched,
@@ -91,11 +101,11 @@ class NightFiles:
 
     def pseudonym(self, night: str, kind: Kind = "session") -> str:
         """The identifier of a night's session, or of its hypnogram."""
-        return self.context.pseudonyms.of(kind, "clinic", ASLEEP, f"session-{night}")
+        return self.context.pseudonyms.of(kind, self.orgs[_user(night)], ASLEEP, f"session-{night}")
 
     def person(self, night: str) -> str:
         """The identifier of whose night it is."""
-        return self.context.pseudonyms.of("patient", "clinic", ASLEEP, _user(night))
+        return self.context.pseudonyms.of("patient", self.orgs[_user(night)], ASLEEP, _user(night))
 
     def _folders(self) -> list[str]:
         return [folder.partition("=")[2] for folder in self.home.fhir.folders()]

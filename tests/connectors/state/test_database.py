@@ -27,6 +27,7 @@ from connectors.errors import WrongUsage
 from connectors.lake.publish import publish
 from connectors.state.database import NEWEST_REVISION, State, StateUnavailable, upsert
 from connectors.state.ledger import sessions_of
+from connectors.state.outbox import noted_orgs
 from connectors.state.roster import RosterUser, list_users
 from connectors.state.tables import documents, metadata, roster, vendors
 from tests.connectors.lake.disks import read_only_folder
@@ -60,7 +61,7 @@ def test_the_newest_revision_is_the_last_migration() -> None:
 
 
 def test_a_database_of_the_release_before_keeps_its_rows(tmp_path: Path) -> None:
-    """Users are not marked, and of sessions nothing is remembered, until the vendor says so."""
+    """Users are not marked, of sessions nothing is remembered until the vendor says so; their organisation is noted."""
     url = f"sqlite:///{tmp_path / 'state.db'}"
     config = Config()
     config.set_main_option("script_location", "connectors.state:migrations")
@@ -78,6 +79,7 @@ def test_a_database_of_the_release_before_keeps_its_rows(tmp_path: Path) -> None
         assert list_users(connection) == [RosterUser("asleep", "anna", "clinic")]
         [seen] = sessions_of(connection, "asleep", ["anna"])["anna"]
         assert (seen.revision, seen.averaged_hash) == (1, None)
+        assert noted_orgs(connection) == {"clinic"}
 
 
 def test_opening_again_finds_what_was_written(tmp_path: Path) -> None:

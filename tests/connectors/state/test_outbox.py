@@ -11,6 +11,8 @@ from connectors.state.outbox import (
     forget_refusals,
     kept_bodies,
     members_of,
+    note_orgs,
+    noted_orgs,
     put_exported_mark,
     put_sent,
     put_write_form,
@@ -138,6 +140,15 @@ def test_marks_and_write_forms_are_those_of_a_destination(state: State) -> None:
         assert exported_marks(connection, "here") == {DAY: "second"}
         assert exported_marks(connection, "far") == {}
         assert (write_form_of(connection, "here"), write_form_of(connection, "far")) == ("by_id", None)
+
+
+def test_an_organisation_is_noted_once_however_often(state: State) -> None:
+    """Whether it was there before or is there twice."""
+    for orgs in (["clinic", "study"], ["study", "ward"], []):
+        with state.write() as connection:
+            note_orgs(connection, orgs)
+    with state.read() as connection:
+        assert noted_orgs(connection) == {"clinic", "study", "ward"}
 
 
 def test_a_row_shows_nothing(state: State) -> None:
