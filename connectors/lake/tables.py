@@ -23,6 +23,11 @@ Rows: TypeAlias = list[dict[str, Any]] | pa.Table
 """Rows one by one, or in columns that are those of the table."""
 
 
+if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+    # Arrow's other allocators keep what a large table took for the rest of the process.
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 class LakeDamaged(NightshiftError):
     """The bytes of a lake file are not those that were written."""
 

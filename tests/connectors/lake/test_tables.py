@@ -1,5 +1,6 @@
 """The lake: one file a partition, the same bytes for the same rows, no file for no rows."""
 
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -188,3 +189,9 @@ def test_a_file_that_may_not_be_opened_is_not_damaged(tmp_path: Path) -> None:
     with pytest.raises(DiskUnavailable, match="Too many levels of symbolic links") as refused:
         store.read(USERS, "")
     assert str(tmp_path) not in str(refused.value)
+
+
+def test_the_memory_of_a_large_table_goes_back_to_the_system() -> None:
+    """Unless somebody wants another allocator of Arrow's, whatever was loaded first."""
+    wanted = os.environ.get("ARROW_DEFAULT_MEMORY_POOL", "system")
+    assert pa.default_memory_pool().backend_name == wanted
