@@ -1,0 +1,149 @@
+"""Building the marts: from Parquet as from Arrow, in the schemas' types; what is wrong is found."""
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from assets.marts.build import MART_INPUTS, MartsUnavailable, build_marts, mart_sql, offer
+from assets.marts.checks import check_marts
+from schemas.marts import COHORT_DAYS, MART_TABLES, NIGHTS, USER_MONTHS, USER_WEEKS
+from schemas.tables import SLEEP_SESSIONS, Table
+from tests.assets.marts.recordings import Row, ledger_of, marts_of, session
+
+each_mart = pytest.mark.parametrize("table", MART_TABLES, ids=[table.name for table in MART_TABLES])
+ROWS = [session("night", "3 23:00", "4 07:00", "Asia/Seoul"), session("nap", "3 14:00", "3 14:30", "Asia/Seoul")]
+
+
+@each_mart
+def test_each_file_opens_with_what_one_row_is(table: Table) -> None:
+    """And the one of the nights says what the main sleep is."""
+    first, *rest = mart_sql(table).splitlines()
+    assert first.startswith(f"-- {table.name}: one row is one ")
+    assert any("The main sleep is" in line for line in rest) == (table is NIGHTS)
+
+
+@each_mart
+def test_files_are_in_the_sql_that_other_engines_share(table: Table) -> None:
+    """Nothing that only DuckDB knows, so that a mart can be computed where the tables are."""
+    code = "\n".join(line for line in mart_sql(table).lower().splitlines() if not line.startswith("--"))
+    own = ("qualify", "//", "quantile_cont", "median(", "exclude", "group by all", "order by all", "list_", "epoch_us")
+    assert not [word for word in own if word in code]
+
+
+def test_weeks_and_months_differ_in_nothing_but_the_period() -> None:
+    """One definition of every figure, written twice."""
+    weeks = mart_sql(USER_WEEKS).split("\n", 1)[1].replace("week_start", "month_start").replace("'week'", "'month'")
+    months = mart_sql(USER_MONTHS).split("\n", 1)[1]
+    assert [line for line in weeks.splitlines() if " as iso_" not in line] == months.splitlines()
+
+
+@pytest.mark.parametrize("rows", [[], ROWS], ids=["empty lake", "a night"])
+def test_marts_come_in_the_types_of_their_schemas(rows: list[Row]) -> None:
+    """Also when there is nothing; with descriptions and units; sorted; sound."""
+    marts = marts_of(rows, ledger_of(rows))
+    assert list(marts.tables) == [table.name for table in MART_TABLES]
+    for table in MART_TABLES:
+        assert marts.tables[table.name].schema.equals(table.schema, check_metadata=True)
+        assert bool(marts.tables[table.name].num_rows) == bool(rows)
+    assert all(check.passed for check in marts.checks)
+    assert marts.sound
+    assert "ann" not in repr(marts)
+
+
+def test_parquet_files_give_the_same_as_tables(tmp_path: Path) -> None:
+    """Files by date, one of which an older release wrote without a column; a table without files has no rows."""
+    old = pa.Table.from_pylist(ROWS[:1], schema=SLEEP_SESSIONS.schema).drop_columns(["sleep_index"])
+    new = pa.Table.from_pylist(ROWS[1:], schema=SLEEP_SESSIONS.schema)
+    paths = [tmp_path / "date=2026-11-03.parquet", tmp_path / "date=2026-11-04.parquet"]
+    for path, rows in zip(paths, (old, new), strict=True):
+        pq.write_table(rows, path)
+    with duckdb.connect() as connection:
+        for table in MART_INPUTS:
+            offer(connection, table, paths if table is SLEEP_SESSIONS else [])
+        found = build_marts(connection)
+    assert found.tables["nights"].to_pylist() == marts_of(ROWS).tables["nights"].to_pylist()
+
+
+def test_relations_of_the_marts_names_are_hidden_only_for_the_moment() -> None:
+    """A warehouse that has the marts of yesterday computes those of today, and is as it was."""
+    with duckdb.connect() as connection:
+        for table in MART_INPUTS:
+            offer(connection, table, table.schema.empty_table())
+        connection.execute("CREATE TABLE nights AS SELECT 1 AS yesterday")
+        assert build_marts(connection).tables["nights"].num_rows == 0
+        assert connection.execute("SELECT * FROM nights").fetchall() == [(1,)]
+
+
+def test_an_error_names_nobody() -> None:
+    """What the database says can quote values; only its kind is told."""
+    with duckdb.connect() as connection:
+        for table in MART_INPUTS[1:]:
+            offer(connection, table, table.schema.empty_table())
+        connection.execute("CREATE TABLE sleep_sessions AS SELECT 'mallory' AS timezone")
+        with pytest.raises(MartsUnavailable, match=r"^The marts cannot be computed \(\w+\): ") as raised:
+            build_marts(connection)
+    assert "mallory" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("mart", "check", "harm"),
+    [
+        ("nights", "unique_key", "INSERT INTO nights SELECT * FROM nights"),
+        ("nights", "not_null", "UPDATE nights SET org_id = NULL"),
+        ("nights", "ranges", "UPDATE nights SET sleep_efficiency = 1.5"),
+        ("nights", "ranges", "UPDATE nights SET naps = -1"),
+        ("nights", "ranges", "UPDATE nights SET recorded_s = 'nan'"),
+        ("nights", "every_session_once", "UPDATE nights SET main_session_id = NULL"),
+        ("nights", "every_session_once", "UPDATE nights SET overlapped_session_ids = ['nap']"),
+        ("nights", "every_session_once", "UPDATE nights SET night_of = night_of + 1"),
+        ("nights", "every_expected_night", "DELETE FROM nights"),
+        ("nights", "every_expected_night", "UPDATE nights SET verdict = 'pending'"),
+        ("nights", "kinds_are_the_sessions", "UPDATE nights SET naps = 2"),
+        ("nights", "parts_are_the_recorded_time", "UPDATE nights SET nap_tracked_s = nap_tracked_s + 1"),
+        ("nights", "sleep_is_that_of_the_sessions", "UPDATE nights SET asleep_s = asleep_s + 1"),
+        ("nights", "main_is_the_ledgers", "UPDATE nights SET main_session_id = 'nap'"),
+        ("user_weeks", "unique_key", "INSERT INTO user_weeks SELECT * FROM user_weeks"),
+        ("user_weeks", "sums_are_those_of_nights", "UPDATE user_weeks SET nights_in_means = 0"),
+        ("user_months", "sums_are_those_of_nights", "DELETE FROM user_months"),
+        ("cohort_days", "sums_are_those_of_nights", "UPDATE cohort_days SET users_expected = 2"),
+        ("cohort_days", "ranges", "UPDATE cohort_days SET total_sleep_time_s_p50 = -1"),
+    ],
+)
+def test_what_is_wrong_is_found(mart: str, check: str, harm: str) -> None:
+    """Each check fails when what it watches over is broken."""
+    ledger = ledger_of(ROWS)
+    marts = marts_of(ROWS, ledger)
+    rows = {"sleep_sessions": ROWS, "night_ledger": ledger, "users": []}
+    with duckdb.connect() as connection:
+        for table in MART_INPUTS:
+            offer(connection, table, pa.Table.from_pylist(rows[table.name], schema=table.schema))
+        for name, content in marts.tables.items():
+            connection.register("content", content)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM content")  # noqa: S608 - names are ours
+        assert all(found.passed for found in check_marts(connection))
+        connection.execute(harm)
+        failed = {(found.mart, found.name) for found in check_marts(connection) if not found.passed}
+    assert (mart, check) in failed
+
+
+def test_a_mart_that_is_wrong_by_our_doing_is_not_sound() -> None:
+    """Odd figures of the vendor's are told, and do not stop the night."""
+    odd = marts_of([ROWS[0] | {"sleep_efficiency": 1.2}])
+    assert [check.name for check in odd.checks if not check.passed] == [
+        "ranges"
+    ] * 3  # a cohort has no mean of it to be wrong
+    assert odd.sound
+    twice = marts_of([ROWS[0], ROWS[0]])
+    assert not twice.sound
+
+
+def test_a_cohort_names_nobody() -> None:
+    """No column of it is an id of a user or of a session."""
+    assert not {name for name in COHORT_DAYS.schema.names if "user_id" in name or "session" in name}
+    assert marts_of(ROWS, ledger_of(ROWS)).tables["cohort_days"]["night_of"].to_pylist() == [date(2026, 11, 3)]
