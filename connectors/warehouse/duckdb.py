@@ -15,9 +15,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.lake.publish import TEMPORARY
+from connectors.warehouse.loading import WarehouseUnavailable as WarehouseUnavailable
 from schemas.documents import DELETED
 from schemas.stages import STAGE_NAMES
 from schemas.tables import (
@@ -46,10 +46,6 @@ _TYPES: dict[pa.DataType, str] = {
 
 
 _OF_NIGHTS = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, SESSION_HISTORY)
-
-
-class WarehouseUnavailable(NightshiftError):
-    """The warehouse file cannot be read or written."""
 
 
 class DuckDbWarehouse:
@@ -96,13 +92,17 @@ class DuckDbWarehouse:
             connection.execute("DELETE FROM users")
             _insert(connection, USERS, rows)
 
+    def exists(self) -> bool:
+        """Whether there is anything to read; False before the first load."""
+        return self.path.exists()
+
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection to the present state.
 
         Raises: WarehouseUnavailable if there is no warehouse yet; duckdb.Error from queries.
         """
-        if not self.path.exists():
+        if not self.exists():
             raise WarehouseUnavailable("There is no warehouse yet: run `nightshift sync` first.")
         try:
             connection = duckdb.connect(self.path, read_only=True)
