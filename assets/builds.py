@@ -194,13 +194,15 @@ LAKE_RELEASE = "3"
 """Another number has every home's tables made again from raw: a release gave them new tables or columns."""
 
 
-def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
+def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: str = "") -> None:
     """Have the lake, or only a layer made from it, made again where it is gone although raw is there: after a restore.
 
-    So is a lake that an older release made, and FHIR when its settings are others than it was made with.
+    So is a lake that an older release made, FHIR when its settings are others than it was made with, and a warehouse
+    that is not the one loaded so far: ``warehouse`` tells which it is, and is empty for the file in the home.
     """
     lake, release = home.root / "lake", home.root / "lake" / ".release"
-    settings = home.root / "fhir" / ".settings"
+    settings, loaded = home.root / "fhir" / ".settings", home.root / ".warehouse"
+    warehouse_exists = warehouse_exists and (loaded.read_text() if loaded.exists() else "") == warehouse
     lake_exists = _says(release, LAKE_RELEASE) and any(path != release for path in lake.iterdir())
     stale = {"warehouse": not warehouse_exists, "fhir": not _says(settings, _fhir_settings(home))}
     if lake_exists and not any(stale.values()):
@@ -219,6 +221,7 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool) -> None:
             _mark_expected_nights(connection, list_users(connection, ASLEEP))
     publish(release, LAKE_RELEASE.encode())
     publish(settings, _fhir_settings(home).encode())
+    publish(loaded, warehouse.encode())
 
 
 def _says(marker: Path, text: str) -> bool:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from connectors.asleep.connection import AsleepConnection
 from connectors.home import Clock, Home, utc_now
+from connectors.warehouse.addresses import DUCKDB
 from connectors.warehouse.duckdb import DuckDbWarehouse
+from connectors.warehouse.loading import Warehouse
 from pipelines.settings import Settings
 
 
@@ -36,7 +38,23 @@ def asleep_connection(settings: Settings, home: Home) -> AsleepConnection:
     )
 
 
-def open_warehouse(settings: Settings, home: Home) -> DuckDbWarehouse:
-    """The warehouse of the settings; by default ``warehouse.duckdb`` in the home."""
+def open_warehouse(settings: Settings, home: Home) -> Warehouse:
+    """The warehouse of the settings; by default ``warehouse.duckdb`` in the home. Raises: WrongUsage."""
+    if file := warehouse_file(settings, home):
+        return DuckDbWarehouse(file)
+    url = settings.nightshift_warehouse_url or ""
+    if url.startswith("postgresql"):
+        from connectors.warehouse.postgresql import PostgresWarehouse
+
+        return PostgresWarehouse(url)
+    from connectors.warehouse.sqlalchemy_loader import SqlAlchemyWarehouse
+
+    return SqlAlchemyWarehouse(url)
+
+
+def warehouse_file(settings: Settings, home: Home) -> Path | None:
+    """Where the DuckDB warehouse lies; None when the warehouse is another database."""
     url = settings.nightshift_warehouse_url
-    return DuckDbWarehouse(Path(url.removeprefix("duckdb:///")).resolve() if url else home.root / "warehouse.duckdb")
+    if url is None:
+        return home.root / "warehouse.duckdb"
+    return Path(url.removeprefix(DUCKDB)).resolve() if url.startswith(DUCKDB) else None

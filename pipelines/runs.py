@@ -19,6 +19,8 @@ from connectors.fhir_server.connection import FhirConnection
 from connectors.home import Home
 from connectors.http import Calls
 from connectors.state.dirty import list_dirty
+from connectors.warehouse.addresses import place
+from connectors.warehouse.loading import WarehouseUnavailable
 from pipelines.definitions import build_defs
 from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, runs_for
 from pipelines.exports import export_runs
@@ -146,11 +148,21 @@ class Runner:
         self.files += sum(int(str(metadata["files_replaced"].value)) for metadata in replaced.values())
 
 
+def _warehouse_exists(settings: Settings, home: Home) -> bool:
+    """Whether it is there; of one that cannot be asked now nothing is concluded: its loads fail, and wait."""
+    try:
+        return open_warehouse(settings, home).exists()
+    except WarehouseUnavailable:
+        return True
+
+
 @contextmanager
 def open_runner(home: Home, settings: Settings, observer: PullObserver, asleep: AsleepConnection) -> Iterator[Runner]:
     """A runner on this home's instance; clears away what a killed run left, and has missing layers made again."""
     home.sweep()
-    mark_missing_layers_dirty(home, warehouse_exists=open_warehouse(settings, home).path.exists())
+    mark_missing_layers_dirty(
+        home, warehouse_exists=_warehouse_exists(settings, home), warehouse=place(settings.nightshift_warehouse_url)
+    )
     watched, exported = Watched(observer), ExportObserver()
     with dagster_instance(home) as instance:
         forget_old_runs(instance, home.clock(), settings.nightshift_run_history_days)

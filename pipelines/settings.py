@@ -97,9 +97,10 @@ def _webhook_keys(value: Any) -> Any:
     return keys
 
 
-def _duckdb(url: str) -> str:
-    if not url.startswith("duckdb:///"):
-        raise ValueError("must be a DuckDB file for now, such as duckdb:///data/warehouse.duckdb")
+def _warehouse_url(url: str) -> str:
+    from connectors.warehouse.addresses import check_url
+
+    check_url(url)
     return url
 
 
@@ -124,7 +125,7 @@ class Settings(BaseSettings):
     nightshift_schedule: Annotated[str, AfterValidator(_cron), AfterValidator(_has_days)] = "0 4 * * *"
     nightshift_run_history_days: Annotated[int, Field(ge=0, le=36_500)] = 90
     nightshift_state_url: Annotated[Annotated[str, AfterValidator(_state_url)] | None, Field(repr=False)] = None
-    nightshift_warehouse_url: Annotated[Annotated[str, AfterValidator(_duckdb)] | None, Field(repr=False)] = None
+    nightshift_warehouse_url: Annotated[Annotated[str, AfterValidator(_warehouse_url)] | None, Field(repr=False)] = None
     nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
     asleep_webhook_keys: Annotated[tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_webhook_keys)] = None
     nightshift_webhook_unknown_users: Literal["quarantine", "enrol"] = "quarantine"

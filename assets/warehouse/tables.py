@@ -10,7 +10,7 @@ from assets.partitions import BACKFILL, DAILY, MONTHLY
 from assets.results import OWNERS, column_schema
 from connectors.home import Home
 from connectors.state.dirty import clear
-from connectors.warehouse.duckdb import DuckDbWarehouse
+from connectors.warehouse.loading import Warehouse
 from schemas.tables import (
     AVERAGE_STATS,
     NIGHT_LEDGER,
@@ -29,7 +29,7 @@ PEOPLE = "warehouse_users"
 NIGHT_TABLES = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SLEEP_STAGE_INTERVALS, SESSION_HISTORY)
 
 
-def load_nights(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
+def load_nights(home: Home, warehouse: Warehouse, partitions: Sequence[str]) -> dict[str, int]:
     """Load UTC dates; gives rows by table."""
 
     def load() -> dict[str, int]:
@@ -43,7 +43,7 @@ def load_nights(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str
     return _load(home, SLEEP, partitions, load)
 
 
-def load_night_ledger(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
+def load_night_ledger(home: Home, warehouse: Warehouse, partitions: Sequence[str]) -> dict[str, int]:
     """Load the ledger of nights (``YYYY-MM-DD``); gives rows by table."""
 
     def load() -> dict[str, int]:
@@ -54,7 +54,7 @@ def load_night_ledger(home: Home, warehouse: DuckDbWarehouse, partitions: Sequen
     return _load(home, LEDGER, partitions, load)
 
 
-def load_average_stats(home: Home, warehouse: DuckDbWarehouse, partitions: Sequence[str]) -> dict[str, int]:
+def load_average_stats(home: Home, warehouse: Warehouse, partitions: Sequence[str]) -> dict[str, int]:
     """Load months (``YYYY-MM``); gives rows by table."""
 
     def load() -> dict[str, int]:
@@ -67,7 +67,7 @@ def load_average_stats(home: Home, warehouse: DuckDbWarehouse, partitions: Seque
     return _load(home, MONTHS, partitions, load)
 
 
-def load_users(home: Home, warehouse: DuckDbWarehouse) -> dict[str, int]:
+def load_users(home: Home, warehouse: Warehouse) -> dict[str, int]:
     """Load the users; gives rows by table."""
 
     def load() -> dict[str, int]:
@@ -92,7 +92,7 @@ def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
         deps=[dg.AssetKey(["lake", dep.name]) for dep in (table, *deps)],
         description=f"One row is {table.row}.",
         group_name="warehouse",
-        kinds={"duckdb"},
+        kinds={"sql"},
         owners=OWNERS,
         metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
     )
@@ -112,7 +112,7 @@ def _results(rows: dict[str, int]) -> Iterator[dg.MaterializeResult]:
 def warehouse_sleep(
     context: dg.AssetExecutionContext,
     home: dg.ResourceParam[Home],
-    warehouse: dg.ResourceParam[DuckDbWarehouse],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[dg.MaterializeResult]:
     """Sessions, hypnograms, stage intervals and history of a range of dates, loaded in one transaction."""
     yield from _results(load_nights(home, warehouse, context.partition_keys))
@@ -122,7 +122,7 @@ def warehouse_sleep(
 def warehouse_night_ledger(
     context: dg.AssetExecutionContext,
     home: dg.ResourceParam[Home],
-    warehouse: dg.ResourceParam[DuckDbWarehouse],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[dg.MaterializeResult]:
     """The ledger of a range of nights."""
     yield from _results(load_night_ledger(home, warehouse, context.partition_keys))
@@ -132,7 +132,7 @@ def warehouse_night_ledger(
 def warehouse_average_stats(
     context: dg.AssetExecutionContext,
     home: dg.ResourceParam[Home],
-    warehouse: dg.ResourceParam[DuckDbWarehouse],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[dg.MaterializeResult]:
     """Averages of a range of months."""
     yield from _results(load_average_stats(home, warehouse, context.partition_keys))
@@ -140,7 +140,7 @@ def warehouse_average_stats(
 
 @dg.multi_asset(name=PEOPLE, specs=[_spec(USERS)])
 def warehouse_users(
-    home: dg.ResourceParam[Home], warehouse: dg.ResourceParam[DuckDbWarehouse]
+    home: dg.ResourceParam[Home], warehouse: dg.ResourceParam[Warehouse]
 ) -> Iterator[dg.MaterializeResult]:
     """The rostered users."""
     yield from _results(load_users(home, warehouse))

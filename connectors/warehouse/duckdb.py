@@ -92,6 +92,11 @@ class DuckDbWarehouse:
             connection.execute("DELETE FROM users")
             _insert(connection, USERS, rows)
 
+    @property
+    def query_errors(self) -> tuple[type[Exception], ...]:
+        """What a query that cannot be run raises."""
+        return (duckdb.Error,)
+
     def exists(self) -> bool:
         """Whether there is anything to read; False before the first load."""
         return self.path.exists()

@@ -74,6 +74,10 @@ class Warehouse(Protocol):
     def load_users(self, rows: pa.Table) -> None:
         """Replace the users."""
 
+    @property
+    def query_errors(self) -> tuple[type[Exception], ...]:
+        """What a query that cannot be run raises."""
+
     def exists(self) -> bool:
         """Whether there is anything to read; False before the first load."""
 

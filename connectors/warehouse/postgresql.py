@@ -94,6 +94,13 @@ class PostgresWarehouse:
         with self._load() as connection:
             self._replace(connection, USERS, _fitting(USERS, [rows]), "true")
 
+    @property
+    def query_errors(self) -> tuple[type[Exception], ...]:
+        """What a query that cannot be run raises."""
+        import psycopg
+
+        return (psycopg.Error,)
+
     def exists(self) -> bool:
         """Whether there is anything to read; False before the first load. Raises: WarehouseUnavailable."""
         with plain_errors(), closing(self._connect()) as connection:

@@ -115,6 +115,11 @@ class SqlAlchemyWarehouse:
             connection.execute(sa.delete(_TABLES[USERS.name]))
             _insert(connection, USERS, rows)
 
+    @property
+    def query_errors(self) -> tuple[type[Exception], ...]:
+        """What a query that cannot be run raises."""
+        return (SQLAlchemyError,)
+
     def exists(self) -> bool:
         """Whether there is anything to read; False before the first load. Raises: WarehouseUnavailable."""
         with _plain_errors(), self._engine.connect() as connection:

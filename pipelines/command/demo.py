@@ -163,13 +163,13 @@ def _show(settings: "Settings", home: "Home", summary: dict[str, Any]) -> None:
     for line in summary_lines(summary):
         say(line)
     with open_warehouse(settings, home).read() as connection:
-        night = connection.execute(
+        nights = connection.execute(
             "select h.sleep_stages, s.start_time, s.timezone, s.night_of, s.total_sleep_time_s, s.sleep_efficiency "
             "from sleep_hypnograms h join sleep_sessions s using (source, user_id, session_id) "
             "where s.sleep_cycles >= 4 order by s.start_time desc, s.session_id limit 1"
-        ).fetchone()
+        ).fetchall()
         tables = [
-            (name, (connection.execute(f"select count(*) from {name}").fetchone() or (0,))[0])  # noqa: S608 - ours
+            (name, connection.execute(f"select count(*) from {name}").fetchall()[0][0])  # noqa: S608 - names are ours
             for (name,) in connection.execute(
                 "select table_name from information_schema.tables order by table_name"
             ).fetchall()
@@ -177,7 +177,7 @@ def _show(settings: "Settings", home: "Home", summary: dict[str, Any]) -> None:
         answer = connection.execute(QUESTION)
         columns = [column[0] for column in answer.description or []]
         rows = answer.fetchall()
-    if night:
+    for night in nights:
         stages, start, zone, night_of, asleep_s, efficiency = night
         hours, minutes = divmod(asleep_s // 60, 60)
         say(f"\nThe night of {night_of} in {zone}: {hours} h {minutes:02} min asleep, efficiency {efficiency:.0%}\n")

@@ -340,10 +340,10 @@ def _months(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 def _sizes(home: "Home", settings: "Settings", found: Forecast, seen: int) -> Sizes:
     """From what this home's sessions take, as soon as it has some."""
-    from pipelines.resources import open_warehouse
+    from pipelines.resources import warehouse_file
 
-    path = open_warehouse(settings, home).path
-    loaded = path.stat().st_size if path.exists() else 0
+    path = warehouse_file(settings, home)
+    loaded = path.stat().st_size if path and path.exists() else 0
     new, days = found.calls["detail"], (found.last - found.first).days + 1
     if seen >= ENOUGH_SESSIONS:
         raw = new * _bytes_in(home.root / "raw") // seen
@@ -353,7 +353,7 @@ def _sizes(home: "Home", settings: "Settings", found: Forecast, seen: int) -> Si
         raw = new * USUAL_RAW_BYTES
         built = new * USUAL_BUILT_BYTES + min(new, days) * USUAL_DATE_BYTES
         warehouse = new * USUAL_WAREHOUSE_BYTES
-    if path.parent.exists() and path.parent.stat().st_dev != home.root.stat().st_dev:
+    if path is None or (path.parent.exists() and path.parent.stat().st_dev != home.root.stat().st_dev):
         return Sizes(raw, built, warehouse, copy=-warehouse)  # the warehouse grows on another disk
     return Sizes(raw, built, warehouse, copy=loaded + warehouse)
 

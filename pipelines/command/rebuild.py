@@ -174,13 +174,13 @@ def _dates(folder: "Path", key: str) -> list[date]:
 
 
 def _see_to_the_warehouse(settings: "Settings", home: "Home") -> None:
-    """Put a warehouse aside that cannot be read, so that it is made from nothing."""
+    """Put a warehouse file aside that cannot be read, so that it is made from nothing."""
     from connectors.warehouse.inspection import is_readable, put_aside
-    from pipelines.resources import open_warehouse
+    from pipelines.resources import warehouse_file
 
-    path = open_warehouse(settings, home).path
+    path = warehouse_file(settings, home)
     with home.lock("warehouse"):
-        if path.exists() and not is_readable(path):
+        if path and path.exists() and not is_readable(path):
             place = put_aside(path)
             note(f"The warehouse is damaged. It is kept as {place.name}, and made again from the lake.")
 

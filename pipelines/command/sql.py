@@ -15,17 +15,16 @@ def sql(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Run a query on the warehouse, read-only. Tables and columns: docs/tables.md."""
-    import duckdb
-
     from pipelines.resources import open_warehouse
 
     settings, home = open_settings_and_home()
-    with open_warehouse(settings, home).read() as connection:
+    warehouse = open_warehouse(settings, home)
+    with warehouse.read() as connection:
         try:
-            connection.execute(query)
-            columns = [column[0] for column in connection.description or []]
-            rows = connection.fetchall()
-        except duckdb.Error as error:
+            answer = connection.execute(query)
+            columns = [column[0] for column in answer.description or []]
+            rows = answer.fetchall()
+        except warehouse.query_errors as error:
             complaint = str(error).strip().splitlines()[0]
         else:
             complaint = ""

@@ -147,7 +147,7 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
         "ASLEEP_BASE_URL": "canary.example",
         "ASLEEP_REQUESTS_PER_SECOND": "-3.125",
         "NIGHTSHIFT_SCHEDULE": "61 canary * * *",
-        "NIGHTSHIFT_WAREHOUSE_URL": "postgresql://user:canary@host/db",
+        "NIGHTSHIFT_WAREHOUSE_URL": "oracle://user:canary@host/db",
         "NIGHTSHIFT_PSEUDONYM_KEY": "canary",
         "ASLEEP_WEBHOOK_KEYS": "canary,,canary",
         "NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS": "canary",
@@ -162,7 +162,8 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
         "ASLEEP_CONCURRENCY should be a valid integer, unable to parse string as an integer; "
         "NIGHTSHIFT_LOOKBACK_DAYS should be greater than or equal to 1; "
         "NIGHTSHIFT_SCHEDULE must be a cron line of five fields, such as 0 4 * * *; "
-        "NIGHTSHIFT_WAREHOUSE_URL must be a duckdb file for now, such as duckdb:///data/warehouse.duckdb; "
+        "NIGHTSHIFT_WAREHOUSE_URL must be of a database whose driver is installed: that of postgresql comes with "
+        "nightshift[postgres]; "
         "NIGHTSHIFT_PSEUDONYM_KEY must have at least 16 characters; "
         "ASLEEP_WEBHOOK_KEYS must be keys of plain characters, separated by commas; "
         "NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS should be 'quarantine' or 'enrol'. "
@@ -182,7 +183,7 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     + [("NIGHTSHIFT_LOOKBACK_DAYS", value) for value in ("0", "366", "35 days", "3.5")]
     + [("NIGHTSHIFT_RUN_HISTORY_DAYS", value) for value in ("-1", "36501", "90 days", "0.5")]
     + [("ASLEEP_BASE_URL", value) for value in ("ftp://a.example", "api.asleep.ai", "HTTP//x")]
-    + [("NIGHTSHIFT_WAREHOUSE_URL", value) for value in ("warehouse.duckdb", "duckdb://x", "sqlite:///x")]
+    + [("NIGHTSHIFT_WAREHOUSE_URL", value) for value in ("warehouse.duckdb", "duckdb://x")]
     + [("NIGHTSHIFT_PSEUDONYM_KEY", "x" * 15)]
     + [("ASLEEP_WEBHOOK_KEYS", value) for value in (",", "a,", " , b", "ké", "a\tb", "1,2,3,4,5,6")]
     + [("NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS", value) for value in ("reject", "Quarantine")],
@@ -308,6 +309,40 @@ def test_any_address_of_the_state_is_accepted_or_refused_in_words(url: str) -> N
         load_settings(nightshift_state_url=url)
     except WrongUsage as refused:
         assert "NIGHTSHIFT_STATE_URL must" in str(refused)  # noqa: PT017
+
+
+_WAREHOUSES = "such as duckdb:///data/warehouse.duckdb or postgresql://user:password@host/database"
+WAREHOUSE_URLS = {
+    "canary": f"must be the address of a database, {_WAREHOUSES}",
+    "postgresql://user:canary@host:canary/db": f"must have a whole number below 65536 as port, {_WAREHOUSES}",
+    "postgresql://canary@host:65536/db": f"must have a whole number below 65536 as port, {_WAREHOUSES}",
+    "duckdb://canary/warehouse.duckdb": f"must name a file after three slashes, {_WAREHOUSES}",
+    "duckdb:///": f"must name a file, {_WAREHOUSES}",
+    "duckdb:///:memory:": f"must name a file, {_WAREHOUSES}",
+    "sqlite://": "must name a file, such as sqlite:////srv/nightshift/warehouse.db",
+    "sqlite+canary:///file": "must be of a database whose driver is installed: that of postgresql comes with "
+    "nightshift[postgres]",
+}
+
+
+@pytest.mark.parametrize("url", WAREHOUSE_URLS)
+def test_an_odd_address_of_the_warehouse_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """In one clause that says what is wrong with it and shows nothing of it, before anything is opened."""
+    monkeypatch.setenv("NIGHTSHIFT_WAREHOUSE_URL", url)
+    told = refusal()
+    assert (
+        told == f"Settings are wrong: NIGHTSHIFT_WAREHOUSE_URL {WAREHOUSE_URLS[url]}. Correct the environment or .env."
+    )
+    assert "canary" not in told
+
+
+@given(st.text() | st.text("postgresql+psycopg:/@[]?&=%5432 ").map("postgresql://".__add__))
+def test_any_address_of_the_warehouse_is_accepted_or_refused_in_words(url: str) -> None:
+    """Whatever it is made of."""
+    try:
+        load_settings(nightshift_warehouse_url=url)
+    except WrongUsage as refused:
+        assert "NIGHTSHIFT_WAREHOUSE_URL must" in str(refused)  # noqa: PT017
 
 
 SECRETS = {

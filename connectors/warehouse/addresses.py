@@ -1,0 +1,62 @@
+"""Addresses of warehouses: which are possible, and which is which. Nothing is opened here."""
+
+from hashlib import sha256
+from importlib.util import find_spec
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+DUCKDB = "duckdb:///"
+EXAMPLE = "duckdb:///data/warehouse.duckdb or postgresql://user:password@host/database"
+
+_NO_FILE = ("", ":memory:")
+
+
+def check_url(url: str) -> None:
+    """See that a warehouse can lie at this address.
+
+    Raises: ValueError saying what is wrong, without a part of the address.
+    """
+    if url.startswith(DUCKDB):
+        if url.removeprefix(DUCKDB) in _NO_FILE:
+            raise ValueError(f"must name a file, such as {EXAMPLE}")
+        return
+    try:
+        parsed = sa.make_url(url)
+        port_is_good = parsed.port is None or 0 < parsed.port < 2**16
+    except ArgumentError:
+        raise ValueError(f"must be the address of a database, such as {EXAMPLE}") from None
+    except ValueError:  # SQLAlchemy takes the port for a number without asking
+        port_is_good = False
+    if not port_is_good:
+        raise ValueError(f"must have a whole number below 65536 as port, such as {EXAMPLE}")
+    if parsed.get_backend_name() == "sqlite" and (parsed.database or "") in _NO_FILE:
+        raise ValueError("must name a file, such as sqlite:////srv/nightshift/warehouse.db")
+    if parsed.get_backend_name() == "duckdb":
+        raise ValueError(f"must name a file after three slashes, such as {EXAMPLE}")
+    if not _has_driver(parsed):
+        raise ValueError(
+            "must be of a database whose driver is installed: that of PostgreSQL comes with nightshift[postgres]"
+        )
+
+
+def place(url: str | None) -> str:
+    """A word that tells one warehouse from another, and nothing else; empty for the file in the home.
+
+    Another password is the same warehouse.
+    """
+    if url is None:
+        return ""
+    shown = url if url.startswith(DUCKDB) else sa.make_url(url).set(password=None).render_as_string()
+    return sha256(shown.encode()).hexdigest()[:16]
+
+
+def _has_driver(url: sa.URL) -> bool:
+    if url.get_backend_name() == "postgresql":
+        return find_spec("psycopg") is not None
+    try:
+        dialect = url.get_dialect()
+        dialect.import_dbapi()
+    except (NoSuchModuleError, ImportError):
+        return False
+    return not dialect.is_async
