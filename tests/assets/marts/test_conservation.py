@@ -90,7 +90,7 @@ def assert_nothing_counts_twice(sessions: list[Row], nights: list[Row]) -> None:
             assert overlap_s(first, second) <= shorter / 2
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(any_sessions())
 def test_no_session_is_lost_and_none_counts_twice(sessions: list[Row]) -> None:
     """Whatever their times, zones, figures and overlaps; the ledger has the same main sleeps."""
@@ -105,7 +105,7 @@ def test_no_session_is_lost_in_many_worlds(sessions: list[Row]) -> None:
     assert_conserved(sessions)
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(any_sessions(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(sessions: list[Row], random: Any) -> None:
     """Every mart is equal to the last bit."""

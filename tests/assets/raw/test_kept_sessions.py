@@ -87,7 +87,14 @@ def test_a_session_that_waited_may_come_under_another_date(
     assert [(row["revision"], row["reason"]) for row in history_rows(home)] == [(1, "completed")]
 
 
-@pytest.mark.parametrize("odd", [{"stat__sleep_index": "high"}, {"session__sleep_stages": "none"}, {"timezone": 9}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stat__sleep_index": "high"},
+        pytest.param({"session__sleep_stages": "none"}, marks=pytest.mark.soak),
+        pytest.param({"timezone": 9}, marks=pytest.mark.soak),
+    ],
+)
 def test_a_session_that_moves_moves_whatever_else_is_odd_in_it(
     puller: Puller, home: Home, vendor: ScriptedVendor, clock: StandingClock, odd: dict[str, Any]
 ) -> None:

@@ -79,7 +79,7 @@ def test_any_rows_come_back_and_loading_again_changes_nothing(table: Table, data
             assert {tuple(row[name] for name in table.key): row for row in found} == expected
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(steps=STEPS)
 def test_whatever_comes_goes_or_moves_it_agrees_with_duckdb(steps: list[tuple[Any, set[date]]]) -> None:
     """Sessions that come, change, are deleted or move between dates, of which only some are loaded at a time."""
