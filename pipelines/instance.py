@@ -142,7 +142,12 @@ def fail_unfinished_runs(instance: dg.DagsterInstance) -> None:
 def fail_dead_runs(instance: dg.DagsterInstance) -> int:
     """Mark runs that a command of this machine began and did not live to end; the number of them."""
     unfinished = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()}
+        statuses=[
+            dg.DagsterRunStatus.NOT_STARTED,  # what a command begins it has entered a moment before
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+        ],
+        tags={HOST_TAG: socket.gethostname()},
     )
     # A run that the daemon executes again carries the tags of the first one, whose process is gone.
     own = [run for run in instance.get_runs(unfinished) if run.parent_run_id is None]
