@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 
+from connectors.database_urls import parsed
 from connectors.errors import NightshiftError, WrongUsage
 from connectors.sqlite import make_shareable
 
@@ -33,21 +34,13 @@ def check_url(url: str) -> None:
 
     Raises: ValueError saying what is wrong, without a part of the address.
     """
-    try:
-        parsed = sa.make_url(url)
-        port_is_good = parsed.port is None or 0 < parsed.port < 2**16
-    except ArgumentError:
-        raise ValueError(f"must be the address of a database, such as {EXAMPLE_URL}") from None
-    except ValueError:  # SQLAlchemy takes the port for a number without asking
-        port_is_good = False
-    if not port_is_good:
-        raise ValueError(f"must have a whole number below 65536 as port, such as {EXAMPLE_URL}")
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+    address = parsed(url, EXAMPLE_URL)
+    if address.get_backend_name() not in ("sqlite", "postgresql"):
         raise ValueError(f"must be of PostgreSQL or SQLite, such as {EXAMPLE_URL}")
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+    if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
         raise ValueError("must name a file, such as sqlite:////srv/nightshift/state.db")
     try:
-        dialect = parsed.get_dialect()
+        dialect = address.get_dialect()
         dialect.import_dbapi()
     except (NoSuchModuleError, ImportError):
         dialect = None

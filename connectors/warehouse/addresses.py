@@ -4,7 +4,9 @@ from hashlib import sha256
 from importlib.util import find_spec
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import NoSuchModuleError
+
+from connectors.database_urls import parsed
 
 DUCKDB = "duckdb:///"
 EXAMPLE = "duckdb:///data/warehouse.duckdb or postgresql://user:password@host/database"
@@ -21,20 +23,12 @@ def check_url(url: str) -> None:
         if url.removeprefix(DUCKDB) in _NO_FILE:
             raise ValueError(f"must name a file, such as {EXAMPLE}")
         return
-    try:
-        parsed = sa.make_url(url)
-        port_is_good = parsed.port is None or 0 < parsed.port < 2**16
-    except ArgumentError:
-        raise ValueError(f"must be the address of a database, such as {EXAMPLE}") from None
-    except ValueError:  # SQLAlchemy takes the port for a number without asking
-        port_is_good = False
-    if not port_is_good:
-        raise ValueError(f"must have a whole number below 65536 as port, such as {EXAMPLE}")
-    if parsed.get_backend_name() == "sqlite" and (parsed.database or "") in _NO_FILE:
+    address = parsed(url, EXAMPLE)
+    if address.get_backend_name() == "sqlite" and (address.database or "") in _NO_FILE:
         raise ValueError("must name a file, such as sqlite:////srv/nightshift/warehouse.db")
-    if parsed.get_backend_name() == "duckdb":
+    if address.get_backend_name() == "duckdb":
         raise ValueError(f"must name a file after three slashes, such as {EXAMPLE}")
-    if not _has_driver(parsed):
+    if not _has_driver(address):
         raise ValueError(
             "must be of a database whose driver is installed: that of PostgreSQL comes with nightshift[postgres]"
         )
