@@ -62,10 +62,15 @@ USER_INPUTS: dict[str, tuple[str, ...]] = {
 }
 """Assets that are one object over all users."""
 
+MARTS = "marts"
+MARTS_INPUTS: dict[str, tuple[str, ...]] = {MARTS: ("sleep_sessions", "night_ledger", "users")}
+"""What is computed from every partition of its inputs at once: whenever a night or a user changes."""
+
 BACKFILL_DAYS = 90
 """Partitions a run covers at most: under the vendor's 100 rows a page and 100 days of statistics."""
 
-INPUTS = {**DAILY_INPUTS, **NIGHT_INPUTS, **MONTHLY_INPUTS, **USER_INPUTS}
+_FAMILIES = (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, MARTS_INPUTS)
+INPUTS = {asset: inputs for family in _FAMILIES for asset, inputs in family.items()}
 
 
 @dataclass(slots=True)
@@ -139,7 +144,8 @@ def build_partitions(home: Home, asset: str, partitions: Iterable[str], build: C
 
 def claim_partitions(home: Home, asset: str, partitions: Sequence[str]) -> list[Claim]:
     """Claims for an asset that builds many partitions at once; clear them with ``connectors.state.dirty.clear``."""
-    return [claim(home.state, asset, partition, INPUTS[asset]) for partition in partitions]
+    overall = asset in MARTS_INPUTS
+    return [claim(home.state, asset, one, INPUTS[asset], of_all_partitions=overall) for one in partitions]
 
 
 def mark_days_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
@@ -149,7 +155,9 @@ def mark_days_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
 
 def mark_nights_dirty(connection: sa.Connection, nights: Iterable[date]) -> None:
     """Have these nights accounted for again."""
-    mark_dirty(connection, NIGHT_INPUTS, (night.isoformat() for night in nights))
+    if marked := [night.isoformat() for night in nights]:
+        mark_dirty(connection, NIGHT_INPUTS, marked)
+        mark_dirty(connection, MARTS_INPUTS, [ALL_USERS])
 
 
 def mark_nights_around(connection: sa.Connection, days: Iterable[date], today: date) -> None:
@@ -165,7 +173,7 @@ def mark_months_dirty(connection: sa.Connection, months: Iterable[str]) -> None:
 
 def mark_users_dirty(connection: sa.Connection) -> None:
     """Have the assets over all users built again."""
-    mark_dirty(connection, USER_INPUTS, [ALL_USERS])
+    mark_dirty(connection, (*USER_INPUTS, *MARTS_INPUTS), [ALL_USERS])
 
 
 def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser], users: Iterable[RosterUser]) -> None:
@@ -193,18 +201,26 @@ def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> N
 LAKE_RELEASE = "3"
 """Another number has every home's tables made again from raw: a release gave them new tables or columns."""
 
+MARTS_RELEASE = "1"
+"""Another number has the marts computed again: a release has other rules for them."""
+
 
 def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: str = "") -> None:
     """Have the lake, or only a layer made from it, made again where it is gone although raw is there: after a restore.
 
-    So is a lake that an older release made, FHIR when its settings are others than it was made with, and a warehouse
-    that is not the one loaded so far: ``warehouse`` tells which it is, and is empty for the file in the home.
+    So is a lake that an older release made, FHIR when its settings are others than it was made with, marts of other
+    rules, and a warehouse that is not the one loaded so far: ``warehouse`` tells which it is, and is empty for the
+    file in the home.
     """
     lake, release = home.root / "lake", home.root / "lake" / ".release"
-    settings, loaded = home.root / "fhir" / ".settings", home.root / ".warehouse"
+    settings, loaded, computed = home.root / "fhir" / ".settings", home.root / ".warehouse", home.root / ".marts"
     warehouse_exists = warehouse_exists and (loaded.read_text() if loaded.exists() else "") == warehouse
     lake_exists = _says(release, LAKE_RELEASE) and any(path != release for path in lake.iterdir())
-    stale = {"warehouse": not warehouse_exists, "fhir": not _says(settings, _fhir_settings(home))}
+    stale = {
+        "warehouse": not warehouse_exists,
+        "fhir": not _says(settings, _fhir_settings(home)),
+        MARTS: not (warehouse_exists and _says(computed, MARTS_RELEASE)),
+    }
     if lake_exists and not any(stale.values()):
         return
     days = home.raw.dates(ASLEEP, SESSION)
@@ -214,6 +230,7 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
             (DAILY_INPUTS, [day.isoformat() for day in days]),
             (MONTHLY_INPUTS, [f"{day:%Y-%m}" for day in months]),
             (USER_INPUTS, [ALL_USERS] if days else []),
+            (MARTS_INPUTS, [ALL_USERS] if days else []),
         ):
             made_again = [asset for asset in family if not lake_exists or stale.get(asset.partition("_")[0])]
             mark_dirty(connection, made_again, partitions)
@@ -222,6 +239,7 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
     publish(release, LAKE_RELEASE.encode())
     publish(settings, _fhir_settings(home).encode())
     publish(loaded, warehouse.encode())
+    publish(computed, MARTS_RELEASE.encode())
 
 
 def _says(marker: Path, text: str) -> bool:
@@ -234,7 +252,7 @@ def _fhir_settings(home: Home) -> str:
 
 def family_of(asset: str) -> list[str]:
     """The assets with the same partitions as this one: all that is made from the same raw documents."""
-    return next(list(family) for family in (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS) if asset in family)
+    return next(list(family) for family in _FAMILIES if asset in family)
 
 
 def _mark_expected_nights(connection: sa.Connection, users: Iterable[RosterUser]) -> None:

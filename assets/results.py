@@ -14,6 +14,7 @@ from connectors.home import Home
 from connectors.state.drift import note_drift
 from schemas.agreement import DIFFERS, EXACT, WITHIN_TOLERANCE
 from schemas.asleep import ASLEEP
+from schemas.lineage import Lineage, lake_lineage
 from schemas.tables import Table
 
 OWNERS = ["team:sleep-data"]
@@ -31,10 +32,21 @@ def column_schema(table: Table) -> dg.TableSchema:
     return dg.TableSchema(columns=[_column(table, field) for field in table.schema])
 
 
-def table_metadata(table: Table) -> dict[str, Any]:
-    """Definition metadata of an asset that is a lake table."""
+def column_lineage(lineage: Lineage) -> dg.TableColumnLineage:
+    """Where the columns of a table come from, by asset and column; of a raw document, by JSON path."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(dg.AssetKey([origin.layer, origin.name]), origin.column) for origin in mine]
+            for column, mine in lineage.items()
+        }
+    )
+
+
+def table_metadata(table: Table, lineage: Lineage | None = None) -> dict[str, Any]:
+    """Definition metadata of an asset that is a table: of the lake unless another lineage is given."""
     return {
         "dagster/column_schema": column_schema(table),
+        "dagster/column_lineage": column_lineage(lake_lineage(table) if lineage is None else lineage),
         "key": ", ".join(table.key),
     }
 

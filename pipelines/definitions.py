@@ -19,6 +19,7 @@ from assets.lake.session_history import session_history
 from assets.lake.sleep_hypnograms import sleep_hypnograms
 from assets.lake.sleep_sessions import sleep_sessions
 from assets.lake.sleep_stage_intervals import sleep_stage_intervals
+from assets.marts.loading import mart_tables
 from assets.raw import documents
 from assets.warehouse.tables import (
     warehouse_average_stats,
@@ -52,6 +53,7 @@ ASSETS = [
     warehouse_night_ledger,
     warehouse_average_stats,
     warehouse_users,
+    mart_tables,
 ]
 
 

@@ -1,4 +1,4 @@
-"""Which runs drain the dirty partitions: contiguous ranges of days, ranges of months, the users.
+"""Which runs drain the dirty partitions: contiguous ranges of days, ranges of months, the users, the marts.
 
 The sensor and the command line both take their runs from here.
 """
@@ -9,7 +9,15 @@ from datetime import date, timedelta
 from hashlib import sha256
 from itertools import chain
 
-from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, NIGHT_INPUTS, USER_INPUTS
+from assets.builds import (
+    ALL_USERS,
+    BACKFILL_DAYS,
+    DAILY_INPUTS,
+    MARTS_INPUTS,
+    MONTHLY_INPUTS,
+    NIGHT_INPUTS,
+    USER_INPUTS,
+)
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -18,6 +26,7 @@ SLEEP_JOB = "sleep"
 NIGHTS_JOB = "nights"
 AVERAGE_STATS_JOB = "average_stats"
 USERS_JOB = "users"
+MARTS_JOB = "marts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,16 @@ def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
             for partition, waiting in _waiting(dirty, USER_INPUTS).items()
             if partition == ALL_USERS
         ),
+    ]
+
+
+def marts_runs(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
+    """The run that computes the marts, if they are dirty: once the builds of ``runs_for`` have run, for they read them.
+
+    They do not wait for builds that fail, and are dirty still after such a run.
+    """
+    return [
+        BuildRun(MARTS_JOB, None, None, _mark(waiting.values())) for waiting in _waiting(dirty, MARTS_INPUTS).values()
     ]
 
 

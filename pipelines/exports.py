@@ -16,8 +16,8 @@ from assets.exports.fhir_server_assets import SENT_AVERAGES, SENT_NIGHTS, SENT_P
 from connectors.fhir_server.connection import FhirConnection
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
-from pipelines.dirty_runs import BuildRun
-from pipelines.sensors import is_busy
+from pipelines.dirty_runs import BuildRun, runs_for
+from pipelines.sensors import is_busy, run_request
 
 _DAY = timedelta(days=1)
 
@@ -59,18 +59,14 @@ def fhir_exports(
     home: dg.ResourceParam[Home],
     fhir_server: dg.ResourceParam[FhirConnection],
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Ask for one run a range once nothing is dirty; an export that fails is asked for again within the hour."""
+    """Ask for one run a range once all that is sent is built; one that fails is asked for again within the hour."""
     with home.state.read() as connection:
-        if list_dirty(connection):
+        if runs_for(list_dirty(connection)):
             return dg.SkipReason("Something is still to be built.")
     runs = [run for run in export_runs(home, fhir_server) if not is_busy(context.instance, run.job)]
     if not runs:
         return dg.SkipReason("The server has everything, or an export is on its way.")
-    hour = home.clock().strftime("%Y-%m-%dT%H")
-    return [
-        dg.RunRequest(job_name=run.job, tags=run.tags, run_key=f"{run.job}:{run.first}:{run.last}:{run.mark}:{hour}")
-        for run in runs
-    ]
+    return [run_request(run, home) for run in runs]
 
 
 def _contiguous(days: Iterable[date]) -> Iterator[list[date]]:

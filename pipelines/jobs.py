@@ -5,8 +5,9 @@ Daily, monthly and unpartitioned assets cannot share a job, hence one build for 
 
 import dagster as dg
 
+from assets.marts.loading import MART_KEYS
 from assets.raw.documents import SESSIONS_KEY
-from pipelines.dirty_runs import AVERAGE_STATS_JOB, NIGHTS_JOB, SLEEP_JOB, USERS_JOB
+from pipelines.dirty_runs import AVERAGE_STATS_JOB, MARTS_JOB, NIGHTS_JOB, SLEEP_JOB, USERS_JOB
 
 DAILY_BUILD = dg.AssetSelection.assets(
     ["lake", "sleep_sessions"],
@@ -57,4 +58,10 @@ users = dg.define_asset_job(
     description="Builds the users again from roster and raw, without a call.",
 )
 
-JOBS = [nightly, backfill, sleep, nights, average_stats, users]
+marts = dg.define_asset_job(
+    MARTS_JOB,
+    selection=dg.AssetSelection.assets(*MART_KEYS),
+    description="Computes the marts from the lake and loads those of their partitions that differ.",
+)
+
+JOBS = [nightly, backfill, sleep, nights, average_stats, users, marts]

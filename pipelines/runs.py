@@ -1,6 +1,6 @@
 """Running jobs in this process, on the home's own Dagster instance, so that the UI shows what the command line did."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -22,7 +22,7 @@ from connectors.state.dirty import list_dirty
 from connectors.warehouse.addresses import place
 from connectors.warehouse.loading import WarehouseUnavailable
 from pipelines.definitions import build_defs
-from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, runs_for
+from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, marts_runs, runs_for
 from pipelines.exports import export_runs
 from pipelines.instance import dagster_instance, own_process_tags
 from pipelines.jobs import backfill, nightly
@@ -94,7 +94,7 @@ class Runner:
             self._run_pull(backfill.name, start, end, {})
 
     def drain(self, tell: Callable[[BuildRun], None] | None = None) -> None:
-        """Build every dirty partition, until none is left or the rest is being built by others.
+        """Build every dirty partition, until none is left or the rest is being built by others; then the marts.
 
         ``tell`` is called after every run that ended well. What fails does not keep anything else from being built.
 
@@ -102,7 +102,8 @@ class Runner:
         """
         before: list[BuildRun] = []
         failed: dict[BuildRun, NightshiftError] = {}
-        while (runs := [run for run in self._dirty_runs() if run not in failed]) and runs != before:
+
+        def run_all(runs: Iterable[BuildRun]) -> None:
             for run in runs:
                 try:
                     self._run(run.job, run.tags)
@@ -111,7 +112,11 @@ class Runner:
                 else:
                     if tell:
                         tell(run)
+
+        while (runs := [run for run in runs_for(self._dirty()) if run not in failed]) and runs != before:
+            run_all(runs)
             before = runs
+        run_all(marts_runs(self._dirty()))
         if failed:
             raise next(iter(failed.values()))
 
@@ -124,10 +129,9 @@ class Runner:
             self._run(run.job, run.tags)
         return self.exported.report
 
-    def _dirty_runs(self) -> list[BuildRun]:
+    def _dirty(self) -> dict[str, dict[str, str]]:
         with self.home.state.read() as connection:
-            dirty = list_dirty(connection)
-        return runs_for(dirty)
+            return list_dirty(connection)
 
     def _run_pull(self, job: str, first: date, last: date, tags: dict[str, str]) -> None:
         try:

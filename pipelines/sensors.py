@@ -4,10 +4,11 @@ import dagster as dg
 
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
-from pipelines.dirty_runs import runs_for
-from pipelines.jobs import average_stats, nights, sleep, users
+from pipelines.dirty_runs import BuildRun, marts_runs, runs_for
+from pipelines.jobs import average_stats, marts, nights, sleep, users
 
-BUILD_JOBS = (sleep, nights, average_stats, users)
+BUILD_JOBS = (sleep, nights, average_stats, users, marts)
+RUN_KEY = "dagster/run_key"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -25,17 +26,28 @@ UNFINISHED = [
 def dirty_partitions(
     context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Ask for one run a range, a job at a time; a build that fails is asked for again within the hour."""
+    """Ask for one run a range, a job at a time; a build that fails is asked for again within the hour.
+
+    The marts are asked for when every other build has had its turn.
+    """
     with home.state.read() as connection:
         dirty = list_dirty(connection)
-    runs = [run for run in runs_for(dirty) if not is_busy(context.instance, run.job)]
-    if not runs:
-        return dg.SkipReason("Nothing is dirty, or a build is on its way.")
+    busy = {job.name for job in BUILD_JOBS if is_busy(context.instance, job.name)}
+    wanted = [run_request(run, home) for run in runs_for(dirty) if run.job not in busy]
+    requests = [request for request in wanted if not _was_asked(context, request)]
+    if not requests and not busy:
+        requests = [run_request(run, home) for run in marts_runs(dirty)]
+    return requests or dg.SkipReason("Nothing is dirty, or a build is on its way.")
+
+
+def run_request(run: BuildRun, home: Home) -> dg.RunRequest:
+    """The request for a run: the same one for an hour, so that a run that fails is asked for again in the next."""
     hour = home.clock().strftime("%Y-%m-%dT%H")
-    return [
-        dg.RunRequest(job_name=run.job, tags=run.tags, run_key=f"{run.job}:{run.first}:{run.last}:{run.mark}:{hour}")
-        for run in runs
-    ]
+    return dg.RunRequest(job_name=run.job, tags=run.tags, run_key=f"{run.job}:{run.first}:{run.last}:{run.mark}:{hour}")
+
+
+def _was_asked(context: dg.SensorEvaluationContext, request: dg.RunRequest) -> bool:
+    return context.instance.get_runs_count(dg.RunsFilter(tags={RUN_KEY: request.run_key or ""})) > 0
 
 
 def is_busy(instance: dg.DagsterInstance, job: str) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.metrics import METRICS
 from schemas.night_verdicts import VERDICTS
-from schemas.tables import CLOCK_TIME, SLEEP_SESSIONS, UTC_TIME, Table
+from schemas.tables import CLOCK_TIME, LAKE_TABLES, SLEEP_SESSIONS, UTC_TIME, Table
 
 QUANTILES: tuple[int, ...] = (10, 25, 50, 75, 90)
 """The percentiles of a cohort's figures."""
@@ -138,6 +138,7 @@ NIGHTS = Table(
             _column("overlapped_session_ids", _IDS, "The overlapped sessions, by start.", required=True),
         ]
     ),
+    partition_column="night_of",
 )
 
 
@@ -188,6 +189,7 @@ USER_WEEKS = Table(
             *_of_a_period(),
         ]
     ),
+    partition_column="week_start",
 )
 
 USER_MONTHS = Table(
@@ -204,6 +206,7 @@ USER_MONTHS = Table(
             *_of_a_period(),
         ]
     ),
+    partition_column="month_start",
 )
 
 COHORT_DAYS = Table(
@@ -232,7 +235,26 @@ COHORT_DAYS = Table(
             ),
         ]
     ),
+    partition_column="night_of",
 )
 
 MART_TABLES: tuple[Table, ...] = (NIGHTS, USER_WEEKS, USER_MONTHS, COHORT_DAYS)
 """Every mart, in the order in which they are computed: later ones read earlier ones."""
+
+MART_PARTITIONS = Table(
+    "mart_partitions",
+    "a partition of a mart as it was loaded last, so that only those that differ are loaded",
+    ("mart", "partition_date"),
+    ("mart", "partition_date"),
+    pa.schema(
+        [
+            _column("mart", pa.string(), "Name of the mart.", required=True),
+            _column("partition_date", pa.date32(), "The night, Monday or first of the month.", required=True),
+            _count("rows", "Rows of the partition."),
+            _column("fingerprint", pa.string(), "Two partitions with the same one hold the same rows.", required=True),
+        ]
+    ),
+)
+
+WAREHOUSE_TABLES: tuple[Table, ...] = (*LAKE_TABLES, *MART_TABLES, MART_PARTITIONS)
+"""Every table that a warehouse has."""

@@ -19,13 +19,18 @@ STAGES = pa.list_(pa.int8())
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A lake table: what one row means, its key and its Arrow schema (columns described in field metadata)."""
+    """A table: what one row means, its key and its Arrow schema (columns described in field metadata).
+
+    ``partition_column`` is the date whose values are its partitions; empty for tables whose partition is the UTC date
+    of a time, and for those that have none.
+    """
 
     name: str
     row: str
     key: tuple[str, ...]
     sort_by: tuple[str, ...]
     schema: pa.Schema
+    partition_column: str = ""
 
     def description(self, column: str) -> str:
         """What a column means, with its unit."""
@@ -236,6 +241,7 @@ NIGHT_LEDGER = Table(
             ),
         ]
     ),
+    partition_column="night_of",
 )
 
 AVERAGE_STATS = Table(
@@ -262,6 +268,7 @@ AVERAGE_STATS = Table(
             *_agreement("the averages over our rows of these sessions; null when there is nothing to compare"),
         ]
     ),
+    partition_column="period_start",
 )
 
 USERS = Table(

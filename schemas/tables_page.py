@@ -1,4 +1,4 @@
-"""The page ``docs/tables.md``: every lake table, the stage codes, the warehouse's view and the FHIR codes, as Markdown.
+"""The page ``docs/tables.md``: lake tables, marts, stage codes, the warehouse's view and the FHIR codes, as Markdown.
 
 ``python -m schemas.tables_page`` prints it. What a column or a metric means is said in ``tables`` and ``metrics`` only;
 here is nothing but their arrangement, and where the files lie.
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from schemas.lineage import lake_lineage, mart_lineage
+from schemas.marts import MART_PARTITIONS, MART_TABLES
 from schemas.metrics import LOINC, METRICS, PHR_SLEEP_EPISODE, Coding, Metric
 from schemas.stages import FOUR_STAGE, STAGE_NAMES, TWO_STAGE, from_asleep_codes
 from schemas.tables import AVERAGE_STATS, LAKE_TABLES, USERS, Table
@@ -32,10 +34,11 @@ _SYSTEMS = {LOINC: "LOINC", PHR_SLEEP_EPISODE: "HL7 PHR", None: "sleep-metric"}
 _INTRODUCTION = """\
 # Tables
 
-Made from `schemas/tables.py` and `schemas/metrics.py` by `make docs`.
+Made from `schemas/tables.py`, `schemas/marts.py` and `schemas/metrics.py` by `make docs`.
 
 Times are UTC with microseconds; `night_of` and `wake_date` are local dates. Durations are seconds, ratios fractions.
-Null means that the vendor did not say, never zero. A partition without rows has no file.
+Null means that the vendor did not say, never zero. A partition without rows has no file. "From" names a field of the
+vendor's answer by its path (`sessions.$.result.stat.sleep_latency`), or a column of another table.
 """
 
 _STAGES = """\
@@ -48,11 +51,19 @@ stages apart (`has_stages` = 2-stage) says 1 for any sleep. A code that is not i
 _WAREHOUSE = """\
 ## Warehouse
 
-`warehouse.duckdb` has the same tables under the same names, and two things more:
+The warehouse has the same tables under the same names, the marts, and:
 
 - `sleep_sessions_as_of(moment)`: the rows of `sleep_sessions` as they counted at that moment, for example
   `from sleep_sessions_as_of('2026-11-01 04:00:00+00')`. A moment without an offset is in the zone of the connection.
 - the view `sleep_epochs`: one row is one epoch of a session.
+"""
+
+_MARTS = """\
+## Marts
+
+Computed from the tables above whenever one of them has changed, by the SQL in `assets/marts`, which says the rules in
+plain words: what the main sleep is, what counts as a nap, what of overlapping recordings counts. They are in the
+warehouse only.
 """
 
 _FHIR = """\
@@ -72,6 +83,8 @@ def page() -> str:
         *map(_table_section, LAKE_TABLES),
         _stages_section(),
         _warehouse_section(),
+        _MARTS,
+        *map(_table_section, (*MART_TABLES, MART_PARTITIONS)),
         _fhir_section(),
     )
     return "\n".join(sections)
@@ -84,6 +97,7 @@ def file_of(table: Table) -> str:
 
 
 def _table_section(table: Table) -> str:
+    lineage = lake_lineage(table) if table in LAKE_TABLES else mart_lineage(table)
     rows = [
         (
             f"`{field.name}`",
@@ -91,6 +105,7 @@ def _table_section(table: Table) -> str:
             table.unit(field.name),
             _yes(field.nullable),
             table.description(field.name),
+            "<br>".join(f"`{origin.name}.{origin.column}`" for origin in lineage.get(field.name, ())),
         )
         for field in table.schema
     ]
@@ -99,10 +114,16 @@ def _table_section(table: Table) -> str:
             f"## {table.name}\n",
             f"One row is {table.row}.\n",
             f"- key: {_names(table.key)}",
-            f"- file: `{file_of(table)}`, sorted by {_names(table.sort_by)}\n",
-            _grid(("column", "type", "unit", "null", "meaning"), rows),
+            _whereabouts(table),
+            _grid(("column", "type", "unit", "null", "meaning", "from"), rows),
         )
     )
+
+
+def _whereabouts(table: Table) -> str:
+    if table in LAKE_TABLES:
+        return f"- file: `{file_of(table)}`, sorted by {_names(table.sort_by)}\n"
+    return f"- replaced by: `{table.partition_column}`\n" if table.partition_column else ""
 
 
 def _type(field: pa.Field) -> str:

@@ -1,9 +1,5 @@
-"""Computing the marts: each SQL file of this folder over the relations of a DuckDB connection, in its schema's types.
+"""Computing the marts: the SQL files of this folder over relations of a DuckDB connection, in the schemas' types."""
 
-The connection is the warehouse's own, or one to which the lake was offered as Arrow tables or Parquet files.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +9,14 @@ import pyarrow as pa
 from assets.marts.checks import MartCheck, check_marts
 from assets.marts.clocks import night_clocks, zone_offsets
 from connectors.errors import NightshiftError
-from schemas.marts import MART_TABLES
+from schemas.marts import MART_PARTITIONS, MART_TABLES, NIGHTS
 from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS, USERS, Table
 
 MART_INPUTS: tuple[Table, ...] = (SLEEP_SESSIONS, NIGHT_LEDGER, USERS)
 """The lake tables that the marts are computed from; relations of these names must be in the connection."""
 
 _CLOCKS = ("night_clocks", "zone_offsets")
+_PERIODS = "user_periods"
 
 
 class MartsUnavailable(NightshiftError):
@@ -28,9 +25,13 @@ class MartsUnavailable(NightshiftError):
 
 @dataclass(frozen=True, slots=True)
 class Marts:
-    """The marts by name, in the order of ``MART_TABLES``, and what was found when they were checked."""
+    """The marts by name, in the order of ``MART_TABLES``, and what was found when they were checked.
+
+    ``partitions`` (``MART_PARTITIONS``) has a fingerprint of each partition: it is the same as long as its rows are.
+    """
 
     tables: dict[str, pa.Table]
+    partitions: pa.Table
     checks: list[MartCheck]
 
     def __repr__(self) -> str:
@@ -42,26 +43,9 @@ class Marts:
         return all(check.passed for check in self.checks if check.ours)
 
 
-def mart_sql(table: Table) -> str:
-    """The query of a mart, opening with the comment that says what one row is."""
-    return (Path(__file__).parent / f"{table.name}.sql").read_text(encoding="utf-8")
-
-
-def offer(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table | Sequence[Path]) -> None:
-    """Make a lake table a relation of the connection: from an Arrow table, or from Parquet files that are read later.
-
-    Files of an older release may lack columns, which are null; no files are no rows.
-    """
-    if isinstance(rows, pa.Table):
-        connection.register(table.name, rows)
-        return
-    connection.register(f"no_{table.name}", table.schema.empty_table())
-    query = f"SELECT * FROM no_{table.name}"  # noqa: S608 - names are ours
-    if rows:
-        files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in rows)
-        read = f"read_parquet([{files}], union_by_name=true, hive_partitioning=false)"
-        query += f" UNION ALL BY NAME SELECT * FROM {read}"  # noqa: S608 - paths are quoted
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {table.name} AS {query}")
+def mart_sql(name: str) -> str:
+    """The query of a mart or of what marts share, opening with the comment that says what one row is."""
+    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def build_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
@@ -80,9 +64,11 @@ def build_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
             for table in MART_TABLES:
                 tables[table.name] = mart(connection, table)
                 connection.register(table.name, tables[table.name])
-            return Marts(tables, check_marts(connection))
+                if table is NIGHTS:
+                    connection.register(_PERIODS, connection.sql(mart_sql(_PERIODS)).to_arrow_table())
+            return Marts(tables, _partitions(connection), check_marts(connection))
         finally:
-            for name in (*_CLOCKS, *(table.name for table in MART_TABLES)):
+            for name in (*_CLOCKS, _PERIODS, *(table.name for table in MART_TABLES)):
                 connection.unregister(name)
     except (duckdb.Error, pa.ArrowException) as error:
         kind = type(error).__name__
@@ -93,8 +79,20 @@ def build_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
 def mart(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:
     """One mart from the relations that its file reads, sorted, in the types of its schema. Raises: duckdb.Error."""
     columns, order = ", ".join(table.schema.names), ", ".join(table.sort_by)
-    query = f"SELECT {columns} FROM (\n{mart_sql(table)}\n) ORDER BY {order}"  # noqa: S608 - names are ours
+    query = f"SELECT {columns} FROM (\n{mart_sql(table.name)}\n) ORDER BY {order}"  # noqa: S608 - names are ours
     return connection.sql(query).to_arrow_table().cast(table.schema)
+
+
+def _partitions(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    # A sum and an exclusive or of the rows' hashes: neither depends on the order of the rows.
+    queries = [
+        f"SELECT '{table.name}' AS mart, {table.partition_column} AS partition_date, count(*) AS rows, "  # noqa: S608
+        f"sum(hash(t)::HUGEINT)::VARCHAR || ' ' || bit_xor(hash(t))::VARCHAR AS fingerprint FROM {table.name} AS t "
+        f"GROUP BY {table.partition_column}"
+        for table in MART_TABLES
+    ]
+    ordered = f"{' UNION ALL '.join(queries)} ORDER BY mart, partition_date"
+    return connection.sql(ordered).to_arrow_table().cast(MART_PARTITIONS.schema)
 
 
 def _offer_clocks(connection: duckdb.DuckDBPyConnection) -> None:

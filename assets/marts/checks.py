@@ -158,3 +158,8 @@ _OF_ONE: dict[str, tuple[tuple[str, str, bool], ...]] = {
         ),
     ),
 }
+
+CHECK_NAMES: dict[str, tuple[str, ...]] = {
+    table.name: tuple(name for name, _, _ in (*_of_any(table), *_OF_ONE.get(table.name, ()))) for table in MART_TABLES
+}
+"""The checks that each mart has."""

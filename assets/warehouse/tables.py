@@ -7,10 +7,11 @@ import dagster as dg
 
 from assets.builds import ALL_USERS, claim_partitions
 from assets.partitions import BACKFILL, DAILY, MONTHLY
-from assets.results import OWNERS, column_schema
+from assets.results import OWNERS, table_metadata
 from connectors.home import Home
 from connectors.state.dirty import clear
 from connectors.warehouse.loading import Warehouse
+from schemas.lineage import same_columns
 from schemas.tables import (
     AVERAGE_STATS,
     NIGHT_LEDGER,
@@ -48,7 +49,7 @@ def load_night_ledger(home: Home, warehouse: Warehouse, partitions: Sequence[str
 
     def load() -> dict[str, int]:
         nights = {date.fromisoformat(night): home.lake.read(NIGHT_LEDGER, f"date={night}") for night in partitions}
-        warehouse.load_night_ledger(nights)
+        warehouse.load_partitions(NIGHT_LEDGER, nights)
         return {NIGHT_LEDGER.name: sum(rows.num_rows for rows in nights.values())}
 
     return _load(home, LEDGER, partitions, load)
@@ -61,7 +62,7 @@ def load_average_stats(home: Home, warehouse: Warehouse, partitions: Sequence[st
         months = {
             date.fromisoformat(f"{month}-01"): home.lake.read(AVERAGE_STATS, f"month={month}") for month in partitions
         }
-        warehouse.load_average_stats(months)
+        warehouse.load_partitions(AVERAGE_STATS, months)
         return {AVERAGE_STATS.name: sum(rows.num_rows for rows in months.values())}
 
     return _load(home, MONTHS, partitions, load)
@@ -94,7 +95,7 @@ def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
         group_name="warehouse",
         kinds={"sql"},
         owners=OWNERS,
-        metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.name},
+        metadata={**table_metadata(table, same_columns(table, "lake")), "dagster/table_name": table.name},
     )
 
 

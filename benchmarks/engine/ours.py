@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assets.builds import INPUTS, Built, build_partitions, mark_users_dirty
+from assets.builds import INPUTS, MARTS, Built, build_partitions, mark_users_dirty
 from assets.fhir.average_stats_observations import build_average_stats_observations
 from assets.fhir.people import build_people
 from assets.fhir.sleep_observations import build_sleep_observations, fhir_context
@@ -26,6 +26,7 @@ from assets.lake.sleep_hypnograms import build_sleep_hypnograms
 from assets.lake.sleep_sessions import build_sleep_sessions
 from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
 from assets.lake.users import build_users
+from assets.marts.loading import load_marts
 from assets.raw.pull import Window, pull
 from assets.warehouse.tables import load_average_stats, load_night_ledger, load_nights, load_users
 from benchmarks.engine.contestant import FIRST, KEY, LAST, NOW, Meter, Task, compete
@@ -112,7 +113,7 @@ def _build(home: Home, settings: Settings, *, lake_only: bool) -> tuple[int, dic
 def _waiting(home: Home, *, lake_only: bool) -> dict[str, list[str]]:
     with home.state.read() as connection:
         dirty = list_dirty(connection)
-    wanted = [asset for asset in INPUTS if not (lake_only and asset.startswith(("fhir_", "warehouse_")))]
+    wanted = [asset for asset in INPUTS if not (lake_only and asset.startswith(("fhir_", "warehouse_", MARTS)))]
     return {asset: list(dirty[asset]) for asset in wanted if dirty.get(asset)}
 
 
@@ -123,6 +124,7 @@ def _make(home: Home, settings: Settings, asset: str, partitions: Sequence[str])
         "warehouse_night_ledger": lambda: load_night_ledger(home, warehouse, partitions),
         "warehouse_average_stats": lambda: load_average_stats(home, warehouse, partitions),
         "warehouse_users": lambda: load_users(home, warehouse),
+        MARTS: lambda: load_marts(home, warehouse),
     }
     if asset in loads:
         loads[asset]()

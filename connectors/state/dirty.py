@@ -40,13 +40,17 @@ def mark_dirty(connection: sa.Connection, assets: Iterable[str], partitions: Ite
     upsert(connection, dirty_partitions, rows)
 
 
-def claim(state: State, asset: str, partition: str, inputs: Sequence[str]) -> Claim:
-    """Look at a partition before building it; call this before any input is read."""
-    query = sa.select(dirty_partitions.c.asset, dirty_partitions.c.generation).where(
-        dirty_partitions.c.partition == partition, dirty_partitions.c.asset.in_([asset, *inputs])
-    )
+def claim(state: State, asset: str, partition: str, inputs: Sequence[str], *, of_all_partitions: bool = False) -> Claim:
+    """Look at a partition before building it; call this before any input is read.
+
+    It reads the same partition of its inputs, or with ``of_all_partitions`` every partition of them.
+    """
+    columns = dirty_partitions.c
+    mine = (columns.asset == asset) & (columns.partition == partition)
+    read = columns.asset.in_(inputs) & (sa.true() if of_all_partitions else columns.partition == partition)
     with state.read() as connection:
-        dirty = {row.asset: row.generation for row in connection.execute(query)}
+        found = connection.execute(sa.select(columns.asset, columns.generation).where(mine | read))
+        dirty = {row.asset: row.generation for row in found}
     return Claim(asset, partition, dirty.get(asset), not any(name in dirty for name in inputs))
 
 

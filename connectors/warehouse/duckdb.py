@@ -1,7 +1,7 @@
 """The DuckDB warehouse: one file that analysts open while the night is loaded.
 
 A load works on a copy and renames it into place, so a reader sees the old or the new state and locks nobody out.
-Tables, types and comments come from ``schemas.tables``. What is loaded and when is not decided here.
+Tables, types and comments come from ``schemas``. What is loaded and when is not decided here.
 """
 
 import os
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,12 +19,11 @@ import pyarrow as pa
 from connectors.failpoints import failpoint
 from connectors.lake.publish import TEMPORARY
 from connectors.warehouse.loading import WarehouseUnavailable as WarehouseUnavailable
+from connectors.warehouse.mart_changes import LOADED, mart_changes
 from schemas.documents import DELETED
+from schemas.marts import MART_PARTITIONS, WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES
 from schemas.tables import (
-    AVERAGE_STATS,
-    LAKE_TABLES,
-    NIGHT_LEDGER,
     SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
@@ -72,25 +72,36 @@ class DuckDbWarehouse:
                 for table in _OF_NIGHTS:
                     _insert(connection, table, tables[table.name])
 
-    def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
-        """Replace the averages of these months (first days). Raises: WarehouseUnavailable."""
+    def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
+        """Replace these partitions of a table that has a partition column. Raises: WarehouseUnavailable."""
         with self._copy() as connection:
-            for month, rows in months.items():
-                connection.execute("DELETE FROM average_stats WHERE period_start = ?", [month])
-                _insert(connection, AVERAGE_STATS, rows)
-
-    def load_night_ledger(self, nights: Mapping[date, pa.Table]) -> None:
-        """Replace the ledger of these nights. Raises: WarehouseUnavailable."""
-        with self._copy() as connection:
-            for night, rows in nights.items():
-                connection.execute("DELETE FROM night_ledger WHERE night_of = ?", [night])
-                _insert(connection, NIGHT_LEDGER, rows)
+            _delete_partitions(connection, table, list(partitions))
+            for rows in partitions.values():
+                _insert(connection, table, rows)
 
     def load_users(self, rows: pa.Table) -> None:
         """Replace the users. Raises: WarehouseUnavailable."""
         with self._copy() as connection:
             connection.execute("DELETE FROM users")
             _insert(connection, USERS, rows)
+
+    def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
+        """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.
+
+        Raises: WarehouseUnavailable.
+        """
+        changes = mart_changes(marts, partitions, self._loaded_partitions())
+        if changes or not self.exists():
+            with self._copy() as connection:
+                for change in changes:
+                    _delete_partitions(connection, change.table, change.dates)
+                    connection.execute(
+                        f"DELETE FROM {MART_PARTITIONS.name} WHERE mart = ? AND list_contains(?, partition_date)",  # noqa: S608 - names are ours
+                        [change.table.name, change.dates],
+                    )
+                    _insert(connection, change.table, change.rows)
+                    _insert(connection, MART_PARTITIONS, change.partitions)
+        return {change.table.name: len(change.dates) for change in changes}
 
     @property
     def query_errors(self) -> tuple[type[Exception], ...]:
@@ -118,6 +129,15 @@ class DuckDbWarehouse:
         with connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
+
+    def _loaded_partitions(self) -> list[Any]:
+        if not self.exists():
+            return []
+        with self.read() as connection:
+            try:
+                return connection.execute(LOADED).fetchall()
+            except duckdb.CatalogException:  # an older release made it
+                return []
 
     @contextmanager
     def _copy(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -170,7 +190,7 @@ def _cannot_load(reason: str, *, full: bool) -> WarehouseUnavailable:
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
     known = _columns(connection)
-    for table in LAKE_TABLES:
+    for table in WAREHOUSE_TABLES:
         if table.name not in known:
             columns = ", ".join(
                 f"{field.name} {_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}" for field in table.schema
@@ -224,6 +244,11 @@ def _delete_night(connection: duckdb.DuckDBPyConnection, day: date) -> None:
         connection.execute(f"DELETE FROM {name} WHERE {mine}", [first, after])  # noqa: S608 - names are ours
     # A deletion has no start time, only the date it lies under.
     connection.execute("DELETE FROM session_history WHERE start_date = ?", [day])
+
+
+def _delete_partitions(connection: duckdb.DuckDBPyConnection, table: Table, dates: list[date]) -> None:
+    mine = f"list_contains(?, {table.partition_column})"
+    connection.execute(f"DELETE FROM {table.name} WHERE {mine}", [dates])  # noqa: S608 - names are ours
 
 
 def _take_from_other_dates(connection: duckdb.DuckDBPyConnection, history: pa.Table) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from connectors.errors import NightshiftError
+from schemas.tables import Table
 
 
 class WarehouseUnavailable(NightshiftError):
@@ -57,7 +58,7 @@ class Reader(Protocol):
 
 
 class Warehouse(Protocol):
-    """A place with the tables of ``schemas.tables.LAKE_TABLES``; every method may raise WarehouseUnavailable."""
+    """A place with the tables of ``schemas.marts.WAREHOUSE_TABLES``; every method may raise WarehouseUnavailable."""
 
     def load_nights(self, nights: Mapping[date, Mapping[str, pa.Table]]) -> None:
         """Replace the sessions, hypnograms, stage intervals and history of these UTC dates: tables by name, by date.
@@ -65,14 +66,18 @@ class Warehouse(Protocol):
         A session is under one date: one that has moved to these is taken from where it was.
         """
 
-    def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
-        """Replace the averages of these months (first days)."""
-
-    def load_night_ledger(self, nights: Mapping[date, pa.Table]) -> None:
-        """Replace the ledger of these nights."""
+    def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
+        """Replace these partitions of a table that has a partition column."""
 
     def load_users(self, rows: pa.Table) -> None:
         """Replace the users."""
+
+    def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
+        """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.
+
+        ``marts`` are whole, by name; ``partitions`` (``schemas.marts.MART_PARTITIONS``) says what is in them. What is
+        in the warehouse beyond them goes, and what was loaded is noted in the same step.
+        """
 
     @property
     def query_errors(self) -> tuple[type[Exception], ...]:

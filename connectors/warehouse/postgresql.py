@@ -16,11 +16,11 @@ from connectors.errors import WrongUsage
 from connectors.failpoints import failpoint
 from connectors.warehouse.binary_copy import binary_copy
 from connectors.warehouse.loading import WarehouseUnavailable
+from connectors.warehouse.mart_changes import LOADED, mart_changes
 from connectors.warehouse.postgresql_layout import columns_of, has_tables, prepare, quoted
 from connectors.warehouse.postgresql_refusals import plain_errors
+from schemas.marts import MART_PARTITIONS
 from schemas.tables import (
-    AVERAGE_STATS,
-    NIGHT_LEDGER,
     SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
@@ -77,22 +77,33 @@ class PostgresWarehouse:
             for table, rows in arriving.items():
                 self._replace(connection, table, rows, _OF_TAKEN)
 
-    def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
-        """Replace the averages of these months (first days). Raises: WarehouseUnavailable."""
+    def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
+        """Replace these partitions of a table that has a partition column. Raises: WarehouseUnavailable."""
         with self._load() as connection:
-            rows = _fitting(AVERAGE_STATS, months.values())
-            self._replace(connection, AVERAGE_STATS, rows, "t.period_start = ANY(%s)", list(months))
-
-    def load_night_ledger(self, nights: Mapping[date, pa.Table]) -> None:
-        """Replace the ledger of these nights. Raises: WarehouseUnavailable."""
-        with self._load() as connection:
-            rows = _fitting(NIGHT_LEDGER, nights.values())
-            self._replace(connection, NIGHT_LEDGER, rows, "t.night_of = ANY(%s)", list(nights))
+            rows = _fitting(table, partitions.values())
+            self._replace(connection, table, rows, _of_dates(table), list(partitions))
 
     def load_users(self, rows: pa.Table) -> None:
         """Replace the users. Raises: WarehouseUnavailable."""
         with self._load() as connection:
             self._replace(connection, USERS, _fitting(USERS, [rows]), "true")
+
+    def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
+        """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.
+
+        Raises: WarehouseUnavailable.
+        """
+        with self._load() as connection:
+            connection.execute(f"SET LOCAL search_path = {quoted(self._schema)}")
+            changes = mart_changes(marts, partitions, connection.execute(LOADED).fetchall())
+            for change in changes:
+                rows = _fitting(change.table, [change.rows])
+                self._replace(connection, change.table, rows, _of_dates(change.table), change.dates)
+            keys = [(change.table.name, day) for change in changes for day in change.dates]
+            noted = _fitting(MART_PARTITIONS, (change.partitions for change in changes))
+            names, dates = [name for name, _ in keys], [day for _, day in keys]
+            self._replace(connection, MART_PARTITIONS, noted, _OF_PARTITIONS, names, dates)
+        return {change.table.name: len(change.dates) for change in changes}
 
     @property
     def query_errors(self) -> tuple[type[Exception], ...]:
@@ -187,8 +198,8 @@ class PostgresWarehouse:
         place = self._place(table)
         is_there = f"SELECT FROM {place} AS t WHERE {scope}"
         is_new = connection.execute(f"SELECT NOT EXISTS ({is_there})", values).fetchone()
-        if scope == _OF_TAKEN and is_new == (True,):
-            # Every arriving session is looked for, so there is nothing to merge with.
+        if is_new == (True,):
+            # Whatever arrives lies in this part, so there is nothing to merge with.
             _copy(connection, place, rows)
             failpoint("warehouse.copied")
             return
@@ -226,6 +237,13 @@ class PostgresWarehouse:
 
 
 _OF_TAKEN = "EXISTS (SELECT FROM taken WHERE " + " AND ".join(f"taken.{name} = t.{name}" for name in _SESSION) + ")"
+
+
+_OF_PARTITIONS = "(t.mart, t.partition_date) IN (SELECT * FROM unnest(%s::text[], %s::date[]))"
+
+
+def _of_dates(table: Table) -> str:
+    return f"t.{table.partition_column} = ANY(%s)"
 
 
 def _listed(table: str, names: Iterable[str]) -> str:

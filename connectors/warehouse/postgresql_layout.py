@@ -16,11 +16,10 @@ from sqlalchemy.schema import CreateTable
 
 from connectors.warehouse.loading import IncompatibleWarehouse
 from schemas.documents import DELETED
+from schemas.marts import WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES
 from schemas.tables import (
-    AVERAGE_STATS,
     LAKE_TABLES,
-    NIGHT_LEDGER,
     SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
@@ -61,8 +60,7 @@ _INDEXED = {
     SLEEP_SESSIONS.name: "start_time",
     SLEEP_HYPNOGRAMS.name: "start_time",
     SESSION_HISTORY.name: "start_date",
-    NIGHT_LEDGER.name: "night_of",
-    AVERAGE_STATS.name: "period_start",
+    **{table.name: table.partition_column for table in WAREHOUSE_TABLES if table.partition_column},
 }
 """What the partitions of a table are told by, so that replacing one does not look through the whole table."""
 
@@ -100,7 +98,7 @@ def prepare(connection: "psycopg.Connection[Any]", schema: str) -> None:
     found = _found(connection, schema)
     differences = [
         difference
-        for table in LAKE_TABLES
+        for table in WAREHOUSE_TABLES
         if table.name in found
         for difference in _differences(schema, table, found[table.name])
     ]
@@ -113,7 +111,7 @@ def prepare(connection: "psycopg.Connection[Any]", schema: str) -> None:
             statement,
         )
     metadata = sa.MetaData(schema=schema)
-    for table in LAKE_TABLES:
+    for table in WAREHOUSE_TABLES:
         if table.name not in found:
             _create(connection, table, metadata)
         _add_columns(connection, schema, table, found)
@@ -122,7 +120,7 @@ def prepare(connection: "psycopg.Connection[Any]", schema: str) -> None:
 
 
 def has_tables(connection: "psycopg.Connection[Any]", schema: str) -> bool:
-    """Whether every table is there."""
+    """Whether the tables of the lake are there; the marts may be still to come."""
     names = [table.name for table in LAKE_TABLES]
     count = "SELECT count(*) FROM pg_tables WHERE schemaname = %s AND tablename = ANY(%s)"
     return bool(_one(connection, count, schema, names) == len(names))

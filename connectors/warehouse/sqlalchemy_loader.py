@@ -18,10 +18,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from connectors.errors import WrongUsage
 from connectors.failpoints import failpoint
 from connectors.warehouse.loading import IncompatibleWarehouse, Reader, WarehouseUnavailable
+from connectors.warehouse.mart_changes import mart_changes
+from schemas.marts import MART_PARTITIONS, WAREHOUSE_TABLES
 from schemas.tables import (
-    AVERAGE_STATS,
     LAKE_TABLES,
-    NIGHT_LEDGER,
     SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
@@ -64,7 +64,7 @@ def _made(table: Table, metadata: sa.MetaData) -> sa.Table:
 
 
 _METADATA = sa.MetaData()
-_TABLES = {table.name: _made(table, _METADATA) for table in LAKE_TABLES}
+_TABLES = {table.name: _made(table, _METADATA) for table in WAREHOUSE_TABLES}
 _SESSIONS, _HYPNOGRAMS, _HISTORY = (
     _TABLES[table.name] for table in (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS, SESSION_HISTORY)
 )
@@ -101,19 +101,38 @@ class SqlAlchemyWarehouse:
                 for tables in nights.values():
                     _insert(connection, table, tables[table.name])
 
-    def load_average_stats(self, months: Mapping[date, pa.Table]) -> None:
-        """Replace the averages of these months (first days). Raises: WarehouseUnavailable."""
-        self._replace(AVERAGE_STATS, "period_start", months)
-
-    def load_night_ledger(self, nights: Mapping[date, pa.Table]) -> None:
-        """Replace the ledger of these nights. Raises: WarehouseUnavailable."""
-        self._replace(NIGHT_LEDGER, "night_of", nights)
+    def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
+        """Replace these partitions of a table that has a partition column. Raises: WarehouseUnavailable."""
+        with self._load() as connection:
+            target = _TABLES[table.name]
+            connection.execute(sa.delete(target).where(target.c[table.partition_column].in_(partitions)))
+            for rows in partitions.values():
+                _insert(connection, table, rows)
 
     def load_users(self, rows: pa.Table) -> None:
         """Replace the users. Raises: WarehouseUnavailable."""
         with self._load() as connection:
             connection.execute(sa.delete(_TABLES[USERS.name]))
             _insert(connection, USERS, rows)
+
+    def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
+        """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.
+
+        Raises: WarehouseUnavailable.
+        """
+        noted = _TABLES[MART_PARTITIONS.name]
+        with self._load() as connection:
+            loaded = connection.execute(sa.select(noted.c.mart, noted.c.partition_date, noted.c.fingerprint))
+            changes = mart_changes(marts, partitions, [(mart, day, mark) for mart, day, mark in loaded])
+            for change in changes:
+                target = _TABLES[change.table.name]
+                mine = target.c[change.table.partition_column].in_(change.dates)
+                connection.execute(sa.delete(target).where(mine))
+                was_noted = noted.c.partition_date.in_(change.dates)
+                connection.execute(sa.delete(noted).where(noted.c.mart == change.table.name, was_noted))
+                _insert(connection, change.table, change.rows)
+                _insert(connection, MART_PARTITIONS, change.partitions)
+        return {change.table.name: len(change.dates) for change in changes}
 
     @property
     def query_errors(self) -> tuple[type[Exception], ...]:
@@ -123,7 +142,7 @@ class SqlAlchemyWarehouse:
     def exists(self) -> bool:
         """Whether there is anything to read; False before the first load. Raises: WarehouseUnavailable."""
         with _plain_errors(), self._engine.connect() as connection:
-            return set(_TABLES) <= set(sa.inspect(connection).get_table_names())
+            return {table.name for table in LAKE_TABLES} <= set(sa.inspect(connection).get_table_names())
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -153,13 +172,6 @@ class SqlAlchemyWarehouse:
             _prepare(connection)
             yield connection
             failpoint("warehouse.merged")
-
-    def _replace(self, table: Table, column: str, partitions: Mapping[date, pa.Table]) -> None:
-        with self._load() as connection:
-            target = _TABLES[table.name]
-            for day, rows in partitions.items():
-                connection.execute(sa.delete(target).where(target.c[column] == day))
-                _insert(connection, table, rows)
 
 
 class _Answer:

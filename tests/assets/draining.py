@@ -5,7 +5,7 @@ Where a test needs hundreds of runs. What Dagster adds (runs, ranges, checks) is
 
 from collections.abc import Callable, Sequence
 
-from assets.builds import INPUTS, Built, build_partitions
+from assets.builds import INPUTS, MARTS, MARTS_INPUTS, Built, build_partitions
 from assets.fhir.average_stats_observations import build_average_stats_observations
 from assets.fhir.people import build_people
 from assets.fhir.sleep_observations import build_sleep_observations, fhir_context
@@ -16,6 +16,7 @@ from assets.lake.sleep_hypnograms import build_sleep_hypnograms
 from assets.lake.sleep_sessions import build_sleep_sessions
 from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
 from assets.lake.users import build_users
+from assets.marts.loading import load_marts
 from assets.warehouse.tables import load_average_stats, load_night_ledger, load_nights, load_users
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
@@ -25,17 +26,19 @@ MOST_ROUNDS = 5
 """Building nights and loading them marks nothing that was built before; more rounds mean that it never settles."""
 
 
-def drain(home: Home) -> int:
-    """Build and load all that is dirty, in the order of the flow; the number of lake and FHIR files replaced.
+def drain(home: Home, *, marts: bool = False) -> int:
+    """Build and load all that is dirty, in the order of the flow; the lake and FHIR files replaced.
+
+    The marts, which take longer than a small world's nights, are left dirty unless they are wanted.
 
     Raises: NightshiftError, as the build that failed.
     """
-    files = 0
+    files, wanted = 0, [asset for asset in INPUTS if marts or asset not in MARTS_INPUTS]
     for _ in range(MOST_ROUNDS):
         with home.state.read() as connection:
-            if not list_dirty(connection):
+            if list_dirty(connection).keys().isdisjoint(wanted):
                 return files
-        for asset in INPUTS:
+        for asset in wanted:
             with home.state.read() as connection:
                 partitions = list(list_dirty(connection).get(asset, {}))
             if partitions:
@@ -44,14 +47,16 @@ def drain(home: Home) -> int:
 
 
 def _make(home: Home, asset: str, partitions: Sequence[str]) -> int:
-    if asset.startswith("warehouse_"):
+    if asset.startswith(("warehouse_", MARTS)):
         warehouse = DuckDbWarehouse(home.root / "warehouse.duckdb")
-        {
+        loads: dict[str, Callable[[], object]] = {
             "warehouse_sleep": lambda: load_nights(home, warehouse, partitions),
             "warehouse_night_ledger": lambda: load_night_ledger(home, warehouse, partitions),
             "warehouse_average_stats": lambda: load_average_stats(home, warehouse, partitions),
             "warehouse_users": lambda: load_users(home, warehouse),
-        }[asset]()
+            MARTS: lambda: load_marts(home, warehouse),
+        }
+        loads[asset]()
         return 0
     report = build_partitions(home, asset, partitions, _builder(home, asset))
     assert not report.unconserved

@@ -10,6 +10,8 @@ from assets.builds import (
     ALL_USERS,
     DAILY_INPUTS,
     INPUTS,
+    MARTS,
+    MARTS_INPUTS,
     MONTHLY_INPUTS,
     NIGHT_INPUTS,
     USER_INPUTS,
@@ -21,10 +23,12 @@ from assets.builds import (
     mark_days_dirty,
     mark_missing_layers_dirty,
     mark_months_dirty,
+    mark_nights_dirty,
     mark_roster_dirty,
     mark_users_dirty,
 )
 from assets.lake.users import user_row
+from assets.marts.build import MART_INPUTS
 from connectors.home import Home
 from connectors.state.dirty import clear, list_dirty, mark_dirty
 from connectors.state.ledger import LedgerDocument, LedgerSession, put_documents, put_sessions
@@ -233,7 +237,7 @@ def test_marks_reach_all_assets_of_a_family_and_no_other(home: Home) -> None:
     assert dirty(home) == {
         **{asset: [DAY] for asset in DAILY_INPUTS},
         **{asset: ["2026-11"] for asset in MONTHLY_INPUTS},
-        **{asset: [ALL_USERS] for asset in USER_INPUTS},
+        **{asset: [ALL_USERS] for asset in (*USER_INPUTS, MARTS)},
     }
 
 
@@ -244,7 +248,36 @@ def test_inputs_come_before_what_reads_them_and_are_of_its_family() -> None:
         for number, (asset, inputs) in enumerate(family.items()):
             assert set(inputs) <= set(names[:number])
             assert family_of(asset) == names
-    assert len(INPUTS) == sum(map(len, (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS)))
+    assert len(INPUTS) == sum(map(len, (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, MARTS_INPUTS)))
+    assert {*MARTS_INPUTS[MARTS]} == {table.name for table in MART_INPUTS}
+
+
+def test_marts_wait_for_every_partition_of_what_they_read(home: Home) -> None:
+    """Computed while a night is still to be built they may be old, and stay dirty."""
+    with home.state.write() as connection:
+        mark_nights_dirty(connection, [date(2026, 11, 20)])
+    early = claim_partitions(home, MARTS, [ALL_USERS])
+    with home.state.write() as connection:
+        connection.exec_driver_sql("DELETE FROM dirty_partitions WHERE asset <> 'marts'")
+    assert clear(home.state, early) == early
+    assert clear(home.state, claim_partitions(home, MARTS, [ALL_USERS])) == []
+
+
+def test_marts_of_other_rules_are_computed_again_once(home: Home) -> None:
+    """And so are those of a warehouse that is gone."""
+    home.raw.append([session_document()])
+    home.lake.replace(USERS, "", [user_row(sleeper("G-a"), None)])
+    mark_missing_layers_dirty(home, warehouse_exists=True)
+    for _ in range(2):
+        with home.state.write() as connection:
+            connection.exec_driver_sql("DELETE FROM dirty_partitions")
+        mark_missing_layers_dirty(home, warehouse_exists=True)
+        assert dirty(home) == {}
+        (home.root / ".marts").write_text("0")
+        mark_missing_layers_dirty(home, warehouse_exists=True)
+        assert dirty(home) == {MARTS: [ALL_USERS]}
+    mark_missing_layers_dirty(home, warehouse_exists=False)
+    assert dirty(home).keys() >= {MARTS, "warehouse_sleep", "warehouse_users"}
 
 
 ALICE, BOB = sleeper("G-alice"), sleeper("G-bob")
@@ -277,7 +310,7 @@ def known(home: Home) -> Home:
 def test_a_new_user_concerns_the_users_alone(known: Home) -> None:
     """There is nothing of theirs yet."""
     import_users(known, sleeper("G-carol"))
-    assert dirty(known) == {asset: [ALL_USERS] for asset in USER_INPUTS}
+    assert dirty(known) == {asset: [ALL_USERS] for asset in (*USER_INPUTS, MARTS)}
 
 
 def test_an_import_without_a_change_concerns_nothing(known: Home) -> None:
@@ -293,14 +326,14 @@ def test_a_new_label_concerns_all_days_and_months_of_the_user(known: Home, chang
     assert dirty(known) == {
         **{asset: ["2026-10-31", "2026-11-01"] for asset in DAILY_INPUTS},
         **{asset: ["2026-10", "2026-11"] for asset in MONTHLY_INPUTS},
-        **{asset: [ALL_USERS] for asset in USER_INPUTS},
+        **{asset: [ALL_USERS] for asset in (*USER_INPUTS, MARTS)},
     }
 
 
 def test_other_days_to_follow_concern_the_users_alone(known: Home) -> None:
     """What was pulled before stays as it is."""
     import_users(known, replace(ALICE, active_to=date(2026, 11, 30)))
-    assert dirty(known) == {asset: [ALL_USERS] for asset in USER_INPUTS}
+    assert dirty(known) == {asset: [ALL_USERS] for asset in (*USER_INPUTS, MARTS)}
 
 
 def test_the_tables_of_an_older_release_are_made_again_once(home: Home) -> None:

@@ -144,7 +144,7 @@ def test_definitions_load_quietly_without_a_key(tmp_path: Path) -> None:
     )
     assert json.loads(loaded.stdout) == {
         "warnings": [],
-        "jobs": ["average_stats", "backfill", "nightly", "nights", "sleep", "users"],
+        "jobs": ["average_stats", "backfill", "marts", "nightly", "nights", "sleep", "users"],
     }
     assert loaded.stderr == ""
 
@@ -237,10 +237,11 @@ def test_the_sensor_builds_apart_what_does_not_wait_for_the_same(
     ]
 
 
-def note_run(instance: dg.DagsterInstance, job: str, *events: str) -> None:
-    """Have Dagster know of a run of a job that has come as far as these events."""
+def note_run(instance: dg.DagsterInstance, job: str, *events: str, run_key: str | None = None) -> None:
+    """Have Dagster know of a run of a job that has come as far as these events, and of what was asked for it."""
     place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("nightshift"), "__repository__")
-    run = dg.DagsterRun(job_name=job, remote_job_origin=RemoteJobOrigin(place, job))
+    tags = {"dagster/run_key": run_key} if run_key else {}
+    run = dg.DagsterRun(job_name=job, remote_job_origin=RemoteJobOrigin(place, job), tags=tags)
     instance.add_run(run)
     for event in events:
         instance.report_dagster_event(dg.DagsterEvent(f"PIPELINE_{event}", job), run.run_id)
@@ -282,3 +283,21 @@ def test_the_same_dirt_is_asked_for_once_an_hour(
     later.state.close()
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+
+
+def test_the_marts_are_asked_for_when_everything_else_has_had_its_turn(
+    defs: dg.Definitions, home: Home, instance: dg.DagsterInstance
+) -> None:
+    """They are computed once from what a night changed; a build that fails does not keep them for ever."""
+    mark(home, "marts", ALL_USERS)
+    mark(home, "sleep_sessions", "2026-11-22")
+    mark(home, "users", ALL_USERS)
+    sleep, users = requests(defs, home, instance)
+    assert [sleep.job_name, users.job_name] == ["sleep", "users"]
+    note_run(instance, "sleep", "STARTING", "START", "FAILURE", run_key=sleep.run_key)
+    assert sensed(defs, home, instance) == [("users", None, None)]
+    note_run(instance, "users", "STARTING", "START", run_key=users.run_key)
+    assert sensed(defs, home, instance) == []
+    running = instance.get_runs(dg.RunsFilter(job_name="users"))[0]
+    instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", "users"), running.run_id)
+    assert sensed(defs, home, instance) == [("marts", None, None)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.builds import ALL_USERS, BACKFILL_DAYS, DAILY_INPUTS, MONTHLY_INPUTS, USER_INPUTS
-from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, runs_for
+from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, marts_runs, runs_for
 from pipelines.jobs import JOBS
 
 Dirty = dict[str, dict[str, str]]
@@ -110,6 +110,14 @@ def test_users_are_one_run_without_a_range() -> None:
     runs = runs_for({asset: {ALL_USERS: "g"} for asset in USER_INPUTS})
     assert [(run.job, run.first, run.last, run.tags) for run in runs] == [("users", None, None, {})]
     assert runs != runs_for({"users": {ALL_USERS: "g"}})
+
+
+def test_marts_are_a_run_of_their_own() -> None:
+    """They come after the builds, which do not know of them."""
+    dirty = {"marts": {ALL_USERS: "g"}, "night_ledger": {"2026-11-22": "g"}}
+    assert [run.job for run in runs_for(dirty)] == ["nights"]
+    assert [(run.job, run.first, run.tags) for run in marts_runs(dirty)] == [("marts", None, {})]
+    assert marts_runs({"night_ledger": {"2026-11-22": "g"}}) == []
 
 
 def test_nothing_dirty_is_nothing_to_run() -> None:

@@ -140,9 +140,9 @@ def run(root: Path, base_url: str) -> int:
     try:
         report = asyncio.run(_pull(home, connection))
     except NightshiftError:
-        drain(home)
+        drain(home, marts=True)
         raise
-    drain(home)
+    drain(home, marts=True)
     return 0 if report.complete else 3
 
 

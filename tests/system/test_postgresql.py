@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.resources import open_home, open_warehouse
 from pipelines.settings import load_settings
-from schemas.tables import LAKE_TABLES
+from schemas.marts import WAREHOUSE_TABLES
 from tests.system.conftest import WarmProcess, new_home, published_files, warehouse_rows
 
 
@@ -96,4 +96,4 @@ def read(root: Path, url: str, query: str) -> dict[str, list[Any]]:
     settings = load_settings(_env_file=None, nightshift_home=root, nightshift_warehouse_url=url)
     home = open_home(settings)
     with open_warehouse(settings, home).read() as connection:
-        return {table.name: connection.execute(query.format(table.name)).fetchall() for table in LAKE_TABLES}
+        return {table.name: connection.execute(query.format(table.name)).fetchall() for table in WAREHOUSE_TABLES}

@@ -156,7 +156,9 @@ def test_a_damaged_raw_file_is_named_and_everything_else_is_built(
     of_the_day = {name for name in wanted if day in name and "night_ledger" not in name}
     assert wanted - of_the_day <= published_files(root).keys()
     assert not of_the_day & published_files(root).keys()
-    assert {partition for partitions in dirty(root).values() for partition in partitions} == {day.removeprefix("date=")}
+    left = dirty(root)
+    assert left.pop("marts")  # they are computed, without it
+    assert {partition for partitions in left.values() for partition in partitions} == {day.removeprefix("date=")}
     others = [row for row in session_rows(filled) if f"date={row['start_time']:%Y-%m-%d}" != day]
     assert sorted(row["session_id"] for row in session_rows(root)) == sorted(row["session_id"] for row in others)
     path.write_bytes(sound)

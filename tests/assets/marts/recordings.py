@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from assets.marts.build import MART_INPUTS, Marts, build_marts, offer
+from assets.marts.build import MART_INPUTS, Marts, build_marts
 from schemas.asleep import ASLEEP
 from schemas.night_verdicts import NightFacts, NightSession, Standing, judge
 from schemas.nights import local_date, night_of
@@ -117,7 +117,7 @@ def marts_of(sessions: Sequence[Row], ledger: Sequence[Row] = (), users: Sequenc
     rows = {"sleep_sessions": sessions, "night_ledger": ledger, "users": users}
     with duckdb.connect() as connection:
         for table in MART_INPUTS:
-            offer(connection, table, pa.Table.from_pylist(list(rows[table.name]), schema=table.schema))
+            connection.register(table.name, pa.Table.from_pylist(list(rows[table.name]), schema=table.schema))
         return build_marts(connection)
 
 

@@ -1,17 +1,15 @@
 """Building the marts: from Parquet as from Arrow, in the schemas' types; what is wrong is found."""
 
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from assets.marts.build import MART_INPUTS, MartsUnavailable, build_marts, mart_sql, offer
+from assets.marts.build import MART_INPUTS, MartsUnavailable, build_marts, mart_sql
 from assets.marts.checks import check_marts
-from schemas.marts import COHORT_DAYS, MART_TABLES, NIGHTS, USER_MONTHS, USER_WEEKS
-from schemas.tables import SLEEP_SESSIONS, Table
+from schemas.marts import COHORT_DAYS, MART_TABLES, NIGHTS
+from schemas.tables import Table
 from tests.assets.marts.recordings import Row, ledger_of, marts_of, session
 
 each_mart = pytest.mark.parametrize("table", MART_TABLES, ids=[table.name for table in MART_TABLES])
@@ -21,7 +19,7 @@ ROWS = [session("night", "3 23:00", "4 07:00", "Asia/Seoul"), session("nap", "3 
 @each_mart
 def test_each_file_opens_with_what_one_row_is(table: Table) -> None:
     """And the one of the nights says what the main sleep is."""
-    first, *rest = mart_sql(table).splitlines()
+    first, *rest = mart_sql(table.name).splitlines()
     assert first.startswith(f"-- {table.name}: one row is one ")
     assert any("The main sleep is" in line for line in rest) == (table is NIGHTS)
 
@@ -29,16 +27,9 @@ def test_each_file_opens_with_what_one_row_is(table: Table) -> None:
 @each_mart
 def test_files_are_in_the_sql_that_other_engines_share(table: Table) -> None:
     """Nothing that only DuckDB knows, so that a mart can be computed where the tables are."""
-    code = "\n".join(line for line in mart_sql(table).lower().splitlines() if not line.startswith("--"))
+    code = "\n".join(line for line in mart_sql(table.name).lower().splitlines() if not line.startswith("--"))
     own = ("qualify", "//", "quantile_cont", "median(", "exclude", "group by all", "order by all", "list_", "epoch_us")
     assert not [word for word in own if word in code]
-
-
-def test_weeks_and_months_differ_in_nothing_but_the_period() -> None:
-    """One definition of every figure, written twice."""
-    weeks = mart_sql(USER_WEEKS).split("\n", 1)[1].replace("week_start", "month_start").replace("'week'", "'month'")
-    months = mart_sql(USER_MONTHS).split("\n", 1)[1]
-    assert [line for line in weeks.splitlines() if " as iso_" not in line] == months.splitlines()
 
 
 @pytest.mark.parametrize("rows", [[], ROWS], ids=["empty lake", "a night"])
@@ -54,25 +45,11 @@ def test_marts_come_in_the_types_of_their_schemas(rows: list[Row]) -> None:
     assert "ann" not in repr(marts)
 
 
-def test_parquet_files_give_the_same_as_tables(tmp_path: Path) -> None:
-    """Files by date, one of which an older release wrote without a column; a table without files has no rows."""
-    old = pa.Table.from_pylist(ROWS[:1], schema=SLEEP_SESSIONS.schema).drop_columns(["sleep_index"])
-    new = pa.Table.from_pylist(ROWS[1:], schema=SLEEP_SESSIONS.schema)
-    paths = [tmp_path / "date=2026-11-03.parquet", tmp_path / "date=2026-11-04.parquet"]
-    for path, rows in zip(paths, (old, new), strict=True):
-        pq.write_table(rows, path)
-    with duckdb.connect() as connection:
-        for table in MART_INPUTS:
-            offer(connection, table, paths if table is SLEEP_SESSIONS else [])
-        found = build_marts(connection)
-    assert found.tables["nights"].to_pylist() == marts_of(ROWS).tables["nights"].to_pylist()
-
-
 def test_relations_of_the_marts_names_are_hidden_only_for_the_moment() -> None:
     """A warehouse that has the marts of yesterday computes those of today, and is as it was."""
     with duckdb.connect() as connection:
         for table in MART_INPUTS:
-            offer(connection, table, table.schema.empty_table())
+            connection.register(table.name, table.schema.empty_table())
         connection.execute("CREATE TABLE nights AS SELECT 1 AS yesterday")
         assert build_marts(connection).tables["nights"].num_rows == 0
         assert connection.execute("SELECT * FROM nights").fetchall() == [(1,)]
@@ -82,7 +59,7 @@ def test_an_error_names_nobody() -> None:
     """What the database says can quote values; only its kind is told."""
     with duckdb.connect() as connection:
         for table in MART_INPUTS[1:]:
-            offer(connection, table, table.schema.empty_table())
+            connection.register(table.name, table.schema.empty_table())
         connection.execute("CREATE TABLE sleep_sessions AS SELECT 'mallory' AS timezone")
         with pytest.raises(MartsUnavailable, match=r"^The marts cannot be computed \(\w+\): ") as raised:
             build_marts(connection)
@@ -122,7 +99,7 @@ def test_what_is_wrong_is_found(mart: str, check: str, harm: str) -> None:
     rows = {"sleep_sessions": ROWS, "night_ledger": ledger, "users": []}
     with duckdb.connect() as connection:
         for table in MART_INPUTS:
-            offer(connection, table, pa.Table.from_pylist(rows[table.name], schema=table.schema))
+            connection.register(table.name, pa.Table.from_pylist(rows[table.name], schema=table.schema))
         for name, content in marts.tables.items():
             connection.register("content", content)
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM content")  # noqa: S608 - names are ours

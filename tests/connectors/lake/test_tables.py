@@ -16,7 +16,7 @@ from connectors.lake.publish import DiskUnavailable
 from connectors.lake.tables import LakeDamaged, LakeStore
 from schemas.tables import LAKE_TABLES, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 from tests.connectors.lake.rows import any_row, any_rows
-from tests.schemas.fhir.rows import user
+from tests.schemas.fhir.rows import night, user
 
 PARTITION = "date=2025-03-10"
 
@@ -195,3 +195,20 @@ def test_the_memory_of_a_large_table_goes_back_to_the_system() -> None:
     """Unless somebody wants another allocator of Arrow's, whatever was loaded first."""
     wanted = os.environ.get("ARROW_DEFAULT_MEMORY_POOL", "system")
     assert pa.default_memory_pool().backend_name == wanted
+
+
+def test_all_partitions_are_read_as_one_table(tmp_path: Path) -> None:
+    """Also those of a release that lacked a column, which is null; a table without files has no rows."""
+    store = LakeStore(tmp_path)
+    assert store.read_all(USERS).equals(USERS.schema.empty_table())
+    store.replace(USERS, "", [user(user_id="anna")])
+    assert store.read_all(USERS)["user_id"].to_pylist() == ["anna"]
+    days = ["2025-03-10", "2025-03-11"]
+    for day in days:
+        store.replace(SLEEP_SESSIONS, f"date={day}", [night(session_id=day, sleep_index=7.0)])
+    old = store.path(SLEEP_SESSIONS, f"date={days[0]}")
+    pq.write_table(store.read(SLEEP_SESSIONS, f"date={days[0]}").drop_columns(["sleep_index"]), old)
+    found = store.read_all(SLEEP_SESSIONS)
+    assert found.schema.equals(SLEEP_SESSIONS.schema)
+    assert found["session_id"].to_pylist() == days
+    assert found["sleep_index"].to_pylist() == [None, 7.0]

@@ -9,11 +9,10 @@ import pyarrow as pa
 
 from connectors.warehouse.loading import Warehouse
 from schemas.documents import DELETED
+from schemas.marts import WAREHOUSE_TABLES
 from schemas.nights import utc_date
 from schemas.stages import STAGE_NAMES, stage_intervals
 from schemas.tables import (
-    AVERAGE_STATS,
-    NIGHT_LEDGER,
     SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
@@ -30,8 +29,7 @@ PARTITIONED_BY = {
     SLEEP_SESSIONS.name: "start_time",
     SLEEP_HYPNOGRAMS.name: "start_time",
     SESSION_HISTORY.name: "start_date",
-    NIGHT_LEDGER.name: "night_of",
-    AVERAGE_STATS.name: "period_start",
+    **{table.name: table.partition_column for table in WAREHOUSE_TABLES if table.partition_column},
 }
 DAY = date(2025, 3, 10)
 EPOCH = timedelta(seconds=30)
@@ -45,10 +43,8 @@ def load(warehouse: Warehouse, table: Table, rows: Sequence[Row]) -> None:
     tables = {day: arrow(table, mine) for day, mine in partitions.items()}
     if table is USERS:
         warehouse.load_users(arrow(USERS, list(rows)))
-    elif table is AVERAGE_STATS:
-        warehouse.load_average_stats(tables)
-    elif table is NIGHT_LEDGER:
-        warehouse.load_night_ledger(tables)
+    elif table.partition_column:
+        warehouse.load_partitions(table, tables)
     else:
         nothing = {other.name: arrow(other, []) for other in OF_NIGHTS}
         warehouse.load_nights({day: nothing | {table.name: mine} for day, mine in tables.items()})

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from connectors.lake.publish import TEMPORARY
 from connectors.warehouse.duckdb import DuckDbWarehouse, WarehouseUnavailable
+from schemas.marts import WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES, stage_intervals
 from schemas.tables import (
     AVERAGE_STATS,
@@ -122,7 +123,7 @@ def load_sessions(warehouse: DuckDbWarehouse, rows: Rows) -> None:
 def load_months(warehouse: DuckDbWarehouse, rows: Rows) -> None:
     """Load rows as the averages of the months they are of."""
     by_month = {row["period_start"]: [r for r in rows if r["period_start"] == row["period_start"]] for row in rows}
-    warehouse.load_average_stats({month: arrow(AVERAGE_STATS, mine) for month, mine in by_month.items()})
+    warehouse.load_partitions(AVERAGE_STATS, {month: arrow(AVERAGE_STATS, mine) for month, mine in by_month.items()})
 
 
 def load_users(warehouse: DuckDbWarehouse, rows: Rows) -> None:
@@ -155,7 +156,9 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
     """A load replaces what it is given and nothing else."""
     early, late = datetime(2025, 3, 10, tzinfo=UTC), datetime(2025, 3, 11, tzinfo=UTC)
     warehouse.load_nights({DAY: night_tables(early, BEFORE_MIDNIGHT), NEXT_DAY: night_tables(late)})
-    warehouse.load_average_stats({m: arrow(AVERAGE_STATS, [month(period_start=m)]) for m in (DAY.replace(day=1), DAY)})
+    warehouse.load_partitions(
+        AVERAGE_STATS, {m: arrow(AVERAGE_STATS, [month(period_start=m)]) for m in (DAY.replace(day=1), DAY)}
+    )
     warehouse.load_users(arrow(USERS, [user()]))
     assert counts(warehouse) == {
         "sleep_sessions": 3,
@@ -167,7 +170,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "users": 1,
     }
     warehouse.load_nights({NEXT_DAY: night_tables()})
-    warehouse.load_average_stats({DAY: arrow(AVERAGE_STATS, [])})
+    warehouse.load_partitions(AVERAGE_STATS, {DAY: arrow(AVERAGE_STATS, [])})
     warehouse.load_users(arrow(USERS, []))
     assert {row["start_time"] for row in rows_of(warehouse, SLEEP_SESSIONS)} == {early, BEFORE_MIDNIGHT}
     assert counts(warehouse) == {
@@ -261,13 +264,13 @@ def test_tables_have_the_columns_types_and_comments_of_the_schemas(warehouse: Du
     )
     assert columns == [
         (table.name, field.name, field.nullable, with_unit(table.description(field.name), table.unit(field.name)))
-        for table in sorted(LAKE_TABLES, key=lambda table: table.name)
+        for table in sorted(WAREHOUSE_TABLES, key=lambda table: table.name)
         for field in table.schema
     ]
     types = ask(warehouse, "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal")
     assert {(table, column): data_type for table, column, data_type in types}.items() >= TYPES.items()
     comments = ask(warehouse, "SELECT table_name, comment FROM duckdb_tables() ORDER BY ALL")
-    assert comments == sorted((table.name, f"One row is {table.row}.") for table in LAKE_TABLES)
+    assert comments == sorted((table.name, f"One row is {table.row}.") for table in WAREHOUSE_TABLES)
 
 
 def with_unit(description: str, unit: str) -> str:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from connectors.warehouse import postgresql
 from connectors.warehouse.duckdb import DuckDbWarehouse
 from connectors.warehouse.loading import Warehouse, WarehouseUnavailable
+from schemas.marts import MART_TABLES, WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES
 from schemas.tables import LAKE_TABLES, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 from tests.connectors.lake.rows import any_rows
@@ -65,11 +66,11 @@ def versions(tried: Tried, table: Table) -> list[Any]:
 def emptied(tried: Tried) -> Tried:
     """The same warehouse without rows, as Hypothesis runs one test many times."""
     if tried.warehouse.exists():
-        tried.ask("TRUNCATE " + ", ".join(f"{{schema}}.{table.name}" for table in LAKE_TABLES))
+        tried.ask("TRUNCATE " + ", ".join(f"{{schema}}.{table.name}" for table in WAREHOUSE_TABLES))
     return tried
 
 
-@pytest.mark.parametrize("table", LAKE_TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*LAKE_TABLES, *MART_TABLES], ids=lambda table: table.name)
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_rows_come_back_as_from_duckdb(tried: Tried, table: Table, data: st.DataObject) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from connectors.warehouse.loading import IncompatibleWarehouse
-from schemas.tables import LAKE_TABLES, SESSION_HISTORY, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, USERS
+from schemas.marts import WAREHOUSE_TABLES
+from schemas.tables import SESSION_HISTORY, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, USERS
 from tests.connectors.warehouse.conftest import Tried
 from tests.connectors.warehouse.loads import load, nights, rows_of, start_of
 from tests.connectors.warehouse.test_duckdb import version, with_unit
@@ -37,7 +38,7 @@ def columns(tried: Tried) -> list[tuple[Any, ...]]:
 def test_tables_have_the_columns_types_keys_and_comments_of_the_schemas(tried: Tried) -> None:
     """Every column in its order, NOT NULL where it is required, with its meaning and unit as comment."""
     load(tried.warehouse, USERS, [])
-    tables = sorted(LAKE_TABLES, key=lambda table: table.name)
+    tables = sorted(WAREHOUSE_TABLES, key=lambda table: table.name)
     assert columns(tried) == [
         (table.name, field.name, field.nullable, with_unit(table.description(field.name), table.unit(field.name)))
         for table in tables
