@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.lake.publish import disk_unavailable, publish, retract
-from schemas.tables import Table
+from schemas.tables import SLEEP_HYPNOGRAMS, Table
 
 Rows: TypeAlias = list[dict[str, Any]] | pa.Table
 """Rows one by one, or in columns that are those of the table."""
@@ -26,6 +26,24 @@ Rows: TypeAlias = list[dict[str, Any]] | pa.Table
 if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
     # Arrow's other allocators keep what a large table took for the rest of the process.
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+_ENCODINGS: dict[str, dict[str, Any]] = {
+    SLEEP_HYPNOGRAMS.name: {
+        "compression_level": 9,
+        "use_dictionary": [
+            "source",
+            "epoch_s",
+            *(f"{name}.list.element" for name in ("sleep_stages", "breath_stages", "snoring_stages")),
+        ],
+        "column_encoding": {
+            "start_time": "DELTA_BINARY_PACKED",
+            "user_id": "DELTA_LENGTH_BYTE_ARRAY",
+            "session_id": "DELTA_BYTE_ARRAY",
+        },
+    }
+}
+"""How Parquet writes a table, where it is worth it: hypnograms are most of the lake, and an eighth smaller so."""
 
 
 class LakeDamaged(NightshiftError):
@@ -111,5 +129,5 @@ def _encode(table: Table, rows: Rows) -> bytes:
         raise pa.ArrowInvalid("other columns than those of the table")
     arrow = arrow.sort_by([(name, "ascending") for name in table.sort_by])
     buffer = BytesIO()
-    pq.write_table(arrow, buffer, compression="zstd", write_page_checksum=True)
+    pq.write_table(arrow, buffer, compression="zstd", write_page_checksum=True, **_ENCODINGS.get(table.name, {}))
     return buffer.getvalue()

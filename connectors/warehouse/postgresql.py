@@ -265,7 +265,8 @@ def _fitting(table: Table, parts: Iterable[pa.Table]) -> pa.Table:
         if sorted(part.column_names) != sorted(schema.names):
             raise pa.ArrowInvalid("other columns")
         fitting.append(part.select(schema.names).cast(schema))
-    return pa.concat_tables(fitting)
+    # In the order of the key its index grows at one end, and one chunk is encoded at once instead of one a partition.
+    return pa.concat_tables(fitting).sort_by([(name, "ascending") for name in table.key])
 
 
 def _connection_arguments(url: str) -> dict[str, Any]:
