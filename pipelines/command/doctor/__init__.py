@@ -24,7 +24,7 @@ MARKS = {True: "ok", False: "!!", None: "??"}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False) -> None:
-    """Look at key, clock, disk, state, schedule and vendor, and say in words what is wrong. Exit code 1 if anything."""
+    """Look at key, disk, state, schedule, warehouse and vendor, and say in words what is wrong (exit code 1)."""
     from connectors.home import Home
     from pipelines.settings import load_settings
 
@@ -59,6 +59,7 @@ def examine(settings: "Settings", home: "Home") -> "list[Finding]":
         *look("disk", lambda: [folder.disk_finding(root)]),
         *of_state,
         *_look_at_work(settings, home, known, writable),
+        *_look_at_warehouse(settings, home),
         *_look_at_vendor(settings, home, known, writable),
     ]
 
@@ -106,6 +107,16 @@ def _look_at_work(settings: "Settings", home: "Home", known: "Known | None", wri
     yield from state.pull_findings(known)
     yield state.quarantine_finding(known)
     yield schedule.dirty_finding(known, daemon)
+
+
+def _look_at_warehouse(settings: "Settings", home: "Home") -> "list[Finding]":
+    """Whether analysts find the nights."""
+    from pipelines.command.doctor.findings import look
+    from pipelines.command.doctor.warehouse import warehouse_findings
+    from pipelines.resources import open_warehouse
+
+    url = settings.nightshift_warehouse_url
+    return look("warehouse", lambda: warehouse_findings(open_warehouse(settings, home), home, url))
 
 
 def _look_at_vendor(settings: "Settings", home: "Home", known: "Known | None", writable: bool) -> "Iterator[Finding]":
