@@ -129,6 +129,10 @@ class PostgresWarehouse:
             connection = self._connect()
         with closing(connection):
             with plain_errors():
+                # Of the session, too: a query that ends the transaction would be free to write in the next one.
+                connection.autocommit = True
+                connection.execute("SET default_transaction_read_only = on")
+                connection.autocommit = False
                 connection.read_only = True
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.execute(f"SET LOCAL TimeZone = 'UTC'; SET LOCAL search_path = {quoted(self._schema)}")

@@ -53,7 +53,7 @@ def demo(
     say(f"Everything equals the sandbox's truth: {sessions_equal} sessions, every figure.")
     say(f"That took {time.monotonic() - began:.0f} s. What next:")
     say(f"  files  {shown}/lake (Parquet), {shown}/fhir (NDJSON), {shown}/warehouse.duckdb")
-    say(f"  ask    NIGHTSHIFT_HOME={shown} .venv/bin/nightshift sql 'from sleep_sessions limit 5'")
+    say(f"  ask    NIGHTSHIFT_HOME={shown} .venv/bin/nightshift sql 'from nights limit 5'")
     say(f"  look   NIGHTSHIFT_HOME={shown} make dev    (the Dagster UI, http://127.0.0.1:3000)")
 
 

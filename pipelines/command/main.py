@@ -24,6 +24,7 @@ from pipelines.command import (
     repair,
     sandbox,
     serve,
+    shell,
     sql,
     sync,
     users,
@@ -66,6 +67,7 @@ app.command("history")(history.history)
 app.command("explain")(explain.explain)
 app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
+app.command("shell")(shell.shell)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("dev")(dev.dev)
