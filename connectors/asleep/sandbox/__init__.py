@@ -3,7 +3,8 @@
 It answers like the documented REST API and is the truth the pipeline is tested against; for that it shares nothing with
 the client: no shapes, no codes, no parsing. ``World`` is what there is to know, ``build_app`` the HTTP face of it,
 ``serve`` and ``running`` put it on a port, ``Faults`` say what goes wrong there and ``Meter`` what pace it has seen.
-Bodies of webhooks are made but not sent; audio uploads are not simulated. How to use it alone is in docs/sandbox.md.
+Webhooks are posted once the controls name an address; audio uploads are not simulated. How to use it alone is in
+docs/sandbox.md.
 """
 
 from connectors.asleep.sandbox.app import build_app

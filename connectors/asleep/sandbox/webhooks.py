@@ -1,7 +1,7 @@
 """Bodies of the webhooks the vendor posts when it has staged a batch or finished a session, in each documented layout.
 
-Nothing is sent. ``v3`` nests the facts under ``data``, ``v2`` under ``callback_data``, and ``flat`` has them beside the
-event, with the odd numbers of the documentation it comes from.
+Who posts them is ``callback``. ``v3`` nests the facts under ``data``, ``v2`` under ``callback_data``, and ``flat`` has
+them beside the event, with the odd numbers of the documentation it comes from.
 """
 
 from collections.abc import Callable, Sequence

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.asleep.sandbox.callback import Sender
 from connectors.asleep.sandbox.control.changing import Changing
 from connectors.asleep.sandbox.control.knobs import CONTROL_PATH, Knob, clock_of, json_answer
 from connectors.asleep.sandbox.control.misbehaving import Misbehaving
 from connectors.asleep.sandbox.control.observing import Observing
+from connectors.asleep.sandbox.control.telling import Telling
 from connectors.asleep.sandbox.faults import Faults
 from connectors.asleep.sandbox.meter import Meter
 from connectors.asleep.sandbox.world import World
@@ -26,16 +28,28 @@ class Control:
 
     def __init__(self, world: World, calls: Counter[str], faults: Faults, meter: Meter) -> None:
         self._world = world
+        self._sender = Sender(world)
         self._knobs = [
             Knob("GET", "", None, "this description", self.describe),
             *Observing(world, calls).knobs(),
-            *Changing(world).knobs(),
+            *(self._telling(knob) for knob in Changing(world).knobs()),
+            *Telling(self._sender, world.api_key).knobs(),
             *Misbehaving(faults, meter).knobs(),
         ]
 
     def routes(self) -> list[Route]:
         """Everything under ``/_control``."""
         return [Route(CONTROL_PATH + knob.path, knob.answer, methods=[knob.method]) for knob in self._knobs]
+
+    def _telling(self, knob: Knob) -> Knob:
+        """The same control, which posts webhooks about what it has changed before it answers."""
+
+        async def answer(request: Request) -> Response:
+            changed = await knob.answer(request)
+            await self._sender.send()
+            return changed
+
+        return knob._replace(answer=answer)
 
     async def describe(self, _: Request) -> Response:
         """The world in a few figures, and the list of controls."""
