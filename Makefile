@@ -48,8 +48,9 @@ types: $(DEV_READY) ## mypy, strict
 
 oracles: $(YASA_READY) $(FHIR_SERVER_READY) ## set up what the tests compare with and send to, in environments of their own
 
-docs: $(DEV_READY) ## write docs/tables.md again from the schemas
+docs: $(DEV_READY) ## write docs/tables.md and docs/openapi.json again
 	@$(BIN)/python -m schemas.tables_page > docs/tables.md
+	@$(BIN)/python -m connectors.asleep.webhooks.openapi > docs/openapi.json
 
 locks: $(DEV_READY) ## make the hash-pinned locks again from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from connectors.asleep.webhooks.inbox import FILE_NAME as INBOX
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.home import Home
@@ -62,6 +63,10 @@ USER_INPUTS: dict[str, tuple[str, ...]] = {
 }
 """Assets that are one object over all users."""
 
+LIVE = "warehouse_live_sessions"
+LIVE_INPUTS: dict[str, tuple[str, ...]] = {LIVE: ()}
+"""What is made from the inbox of webhooks and from nothing else."""
+
 MARTS = "marts"
 MARTS_INPUTS: dict[str, tuple[str, ...]] = {MARTS: ("sleep_sessions", "night_ledger", "users")}
 """What is computed from every partition of its inputs at once: whenever a night or a user changes."""
@@ -69,7 +74,7 @@ MARTS_INPUTS: dict[str, tuple[str, ...]] = {MARTS: ("sleep_sessions", "night_led
 BACKFILL_DAYS = 90
 """Partitions a run covers at most: under the vendor's 100 rows a page and 100 days of statistics."""
 
-_FAMILIES = (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, MARTS_INPUTS)
+_FAMILIES = (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, LIVE_INPUTS, MARTS_INPUTS)
 INPUTS = {asset: inputs for family in _FAMILIES for asset, inputs in family.items()}
 
 
@@ -176,6 +181,11 @@ def mark_users_dirty(connection: sa.Connection) -> None:
     mark_dirty(connection, (*USER_INPUTS, *MARTS_INPUTS), [ALL_USERS])
 
 
+def mark_live_dirty(connection: sa.Connection) -> None:
+    """Have the running sessions loaded again."""
+    mark_dirty(connection, LIVE_INPUTS, [ALL_USERS])
+
+
 def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser], users: Iterable[RosterUser]) -> None:
     """Have everything built again that depends on what changed in the roster: organisation, zone, who is on it."""
     changed = [user for user in users if before.get(user.user_id) != user]
@@ -234,6 +244,8 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
         ):
             made_again = [asset for asset in family if not lake_exists or stale.get(asset.partition("_")[0])]
             mark_dirty(connection, made_again, partitions)
+        if not warehouse_exists and (home.root / INBOX).exists():
+            mark_live_dirty(connection)
         if not (lake_exists and warehouse_exists):
             _mark_expected_nights(connection, list_users(connection, ASLEEP))
     publish(release, LAKE_RELEASE.encode())

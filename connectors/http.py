@@ -7,6 +7,7 @@ patient we are is in ``patience``, the way to the host in ``transport``.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -15,7 +16,9 @@ from typing import Self
 import httpx
 
 from connectors.breaker import Breaker, Entry
+from connectors.call_tally import NO_ANSWER, CallTally, EndpointAndStatus, status_word
 from connectors.errors import CutShort, HostUnreachable, RateLimited, ServerFailed, VendorDown, VendorError
+from connectors.lake.publish import DiskUnavailable
 from connectors.pace import Slot
 from connectors.patience import Patience, Tries, retry_after_s
 from connectors.rate_limit import RateLimit
@@ -82,8 +85,9 @@ class Host:
 
     ``setting`` is the name of the setting that holds ``base_url``, for texts. At most ``concurrency`` requests are
     under way at once, each after a slot of ``rate_limit`` and, if there is one, let through by ``breaker``; ``on_call``
-    is told each endpoint name as it is asked. Once a call has ended with an error that ``stops_everything`` no request
-    leaves any more: those on their way may finish, all other calls raise that error too.
+    is told each endpoint name as it is asked, ``tally`` at the end how all requests were answered. Once a call has
+    ended with an error that ``stops_everything`` no request leaves any more: those on their way may finish, all other
+    calls raise that error too.
 
     ``alive`` is a harmless call bound to nobody, asked once each time ``breaker`` is due to be probed: any answer below
     500 closes it, and the calls that wait go on and fail or succeed by themselves. Only when it fails is the vendor
@@ -104,6 +108,7 @@ class Host:
         alive: Call | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[str], None] | None = None,
+        tally: CallTally | None = None,
     ) -> None:
         self._url = parsed(base_url, setting)
         # Whole addresses, because httpx takes longest over putting an address together from its parts.
@@ -118,10 +123,12 @@ class Host:
         self._alive = alive
         self._transport = transport
         self._on_call = on_call
+        self._tally = tally
         self._places = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
         self._stop = Stop()
         self.calls = Calls()
+        self._answers: Counter[EndpointAndStatus] = Counter()
 
     @property
     def origin(self) -> str:
@@ -138,6 +145,9 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
+        if self._tally and self._answers:
+            with suppress(DiskUnavailable):  # for want of a count nothing fails
+                await self._tally.add(self._answers)
 
     async def call(self, call: Call, judge: Judge) -> Reply:
         """Ask until the answer is good or the attempts are used up.
@@ -204,6 +214,12 @@ class Host:
             self._on_call(endpoint)
 
     async def _send(self, call: Call, attempt: int) -> Reply | HostUnreachable:
+        outcome = await self._sent(call, attempt)
+        status = status_word(outcome.status) if isinstance(outcome, Reply) else NO_ANSWER
+        self._answers[call.endpoint, status] += 1
+        return outcome
+
+    async def _sent(self, call: Call, attempt: int) -> Reply | HostUnreachable:
         kind = {} if call.body is None else {"content-type": "application/json"}
         try:
             async with asyncio.timeout(self._patience.answer_s):

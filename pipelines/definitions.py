@@ -21,6 +21,8 @@ from assets.lake.sleep_sessions import sleep_sessions
 from assets.lake.sleep_stage_intervals import sleep_stage_intervals
 from assets.marts.loading import mart_tables
 from assets.raw import documents
+from assets.raw.webhook_events import webhook_events
+from assets.warehouse.live_sessions import warehouse_live_sessions
 from assets.warehouse.tables import (
     warehouse_average_stats,
     warehouse_night_ledger,
@@ -32,13 +34,14 @@ from pipelines.exports import EXPORT_JOBS, fhir_exports
 from pipelines.jobs import JOBS
 from pipelines.resources import asleep_connection, open_home, open_warehouse
 from pipelines.schedules import nightly_schedule
-from pipelines.sensors import dirty_partitions
+from pipelines.sensors import dirty_partitions, webhook_inbox
 from pipelines.settings import Settings, load_settings
 
 ASSETS = [
     documents.sessions,
     documents.average_stats,
     documents.users,
+    webhook_events,
     sleep_sessions,
     sleep_hypnograms,
     sleep_stage_intervals,
@@ -53,6 +56,7 @@ ASSETS = [
     warehouse_night_ledger,
     warehouse_average_stats,
     warehouse_users,
+    warehouse_live_sessions,
     mart_tables,
 ]
 
@@ -67,6 +71,7 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
         "warehouse": open_warehouse(settings, home),
         "observer": documents.Unwatched(),
         "completeness_threshold": settings.nightshift_completeness_threshold,
+        "webhook_retention_days": settings.nightshift_webhook_retention_days,
     }
     exports = fhir_connection(settings, home)
     if exports is not None:
@@ -78,8 +83,14 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
     return dg.Definitions(
         assets=[*ASSETS, *(SENT if exports else [])],
         jobs=[*JOBS, *(EXPORT_JOBS if exports else [])],
-        schedules=[nightly_schedule(settings.nightshift_schedule, settings.nightshift_lookback_days)],
-        sensors=[dirty_partitions, *([fhir_exports] if exports else [])],
+        schedules=[
+            nightly_schedule(settings.nightshift_schedule, settings.nightshift_lookback_days, settings.reconcile_days)
+        ],
+        sensors=[
+            dirty_partitions,
+            webhook_inbox(on=bool(settings.asleep_webhook_keys)),
+            *([fhir_exports] if exports else []),
+        ],
         resources=resources | overrides,
         executor=dg.in_process_executor,
     )

@@ -13,6 +13,7 @@ from assets.builds import (
     ALL_USERS,
     BACKFILL_DAYS,
     DAILY_INPUTS,
+    LIVE_INPUTS,
     MARTS_INPUTS,
     MONTHLY_INPUTS,
     NIGHT_INPUTS,
@@ -26,6 +27,7 @@ SLEEP_JOB = "sleep"
 NIGHTS_JOB = "nights"
 AVERAGE_STATS_JOB = "average_stats"
 USERS_JOB = "users"
+LIVE_JOB = "live"
 MARTS_JOB = "marts"
 
 
@@ -55,8 +57,9 @@ def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
         *_ranges(NIGHTS_JOB, _waiting(dirty, NIGHT_INPUTS), _next_day),
         *_ranges(AVERAGE_STATS_JOB, _waiting(dirty, MONTHLY_INPUTS), _next_month),
         *(
-            BuildRun(USERS_JOB, None, None, _mark(waiting.values()))
-            for partition, waiting in _waiting(dirty, USER_INPUTS).items()
+            BuildRun(job, None, None, _mark(waiting.values()))
+            for job, assets in ((USERS_JOB, USER_INPUTS), (LIVE_JOB, LIVE_INPUTS))
+            for partition, waiting in _waiting(dirty, assets).items()
             if partition == ALL_USERS
         ),
     ]

@@ -7,7 +7,9 @@ import dagster as dg
 
 from assets.marts.loading import MART_KEYS
 from assets.raw.documents import SESSIONS_KEY
-from pipelines.dirty_runs import AVERAGE_STATS_JOB, MARTS_JOB, NIGHTS_JOB, SLEEP_JOB, USERS_JOB
+from assets.raw.webhook_events import WEBHOOK_EVENTS_KEY
+from assets.warehouse.live_sessions import KEY as LIVE_SESSIONS_KEY
+from pipelines.dirty_runs import AVERAGE_STATS_JOB, LIVE_JOB, MARTS_JOB, NIGHTS_JOB, SLEEP_JOB, USERS_JOB
 
 DAILY_BUILD = dg.AssetSelection.assets(
     ["lake", "sleep_sessions"],
@@ -64,4 +66,16 @@ marts = dg.define_asset_job(
     description="Computes the marts from the lake and loads those of their partitions that differ.",
 )
 
-JOBS = [nightly, backfill, sleep, nights, average_stats, users, marts]
+live = dg.define_asset_job(
+    LIVE_JOB,
+    selection=dg.AssetSelection.assets(LIVE_SESSIONS_KEY),
+    description="Loads the sessions that run at this moment into the warehouse.",
+)
+
+inbox = dg.define_asset_job(
+    "inbox",
+    selection=dg.AssetSelection.assets(WEBHOOK_EVENTS_KEY),
+    description="Takes in what came by webhook, without a call; what changed is built afterwards.",
+)
+
+JOBS = [nightly, backfill, sleep, nights, average_stats, users, live, marts, inbox]

@@ -10,7 +10,7 @@ import dagster as dg
 from assets.builds import mark_missing_layers_dirty
 from assets.exports.fhir_report import ExportReport
 from assets.exports.fhir_server_assets import ExportObserver
-from assets.raw.documents import ACCEPT_DELETIONS_TAG, ONLY_UNPULLED_TAG, PullObserver
+from assets.raw.documents import ACCEPT_DELETIONS_TAG, ONLY_UNPULLED_TAG, RECONCILE_TAG, PullObserver
 from assets.raw.pull import PullReport
 from assets.raw.pulled import SessionCounts
 from connectors.asleep.connection import AsleepConnection
@@ -79,13 +79,21 @@ class Runner:
     exported: ExportObserver
     files: int = 0
 
-    def pull(self, first: date, last: date, *, only_unpulled: bool = False, accept_deletions: bool = False) -> None:
-        """Run the nightly job over inclusive UTC start dates.
+    def pull(
+        self,
+        first: date,
+        last: date,
+        *,
+        only_unpulled: bool = False,
+        accept_deletions: bool = False,
+        reconcile_days: int = 1,
+    ) -> None:
+        """Run the nightly job over inclusive UTC start dates; every user is listed once in ``reconcile_days``.
 
         Raises: what stopped the pull; users who failed alone are in ``watched.report``.
         """
         wanted = {ONLY_UNPULLED_TAG: only_unpulled, ACCEPT_DELETIONS_TAG: accept_deletions}
-        tags = {tag: "true" for tag, on in wanted.items() if on}
+        tags = {tag: "true" for tag, on in wanted.items() if on} | {RECONCILE_TAG: str(reconcile_days)}
         self._run_pull(nightly.name, first, last, tags)
 
     def backfill(self, first: date, last: date) -> None:

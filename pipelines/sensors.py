@@ -1,13 +1,14 @@
-"""The sensor that drains the dirty partitions. On by default, so that whatever changed raw is built."""
+"""The sensors: one drains the dirty partitions, so that whatever changed raw is built; one takes in webhooks."""
 
 import dagster as dg
 
+from connectors.asleep.webhooks.inbox import FILE_NAME, Inbox
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
 from pipelines.dirty_runs import BuildRun, marts_runs, runs_for
-from pipelines.jobs import average_stats, marts, nights, sleep, users
+from pipelines.jobs import average_stats, inbox, live, marts, nights, sleep, users
 
-BUILD_JOBS = (sleep, nights, average_stats, users, marts)
+BUILD_JOBS = (sleep, nights, average_stats, users, live, marts)
 RUN_KEY = "dagster/run_key"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -38,6 +39,37 @@ def dirty_partitions(
     if not requests and not busy:
         requests = [run_request(run, home) for run in marts_runs(dirty)]
     return requests or dg.SkipReason("Nothing is dirty, or a build is on its way.")
+
+
+def webhook_inbox(*, on: bool) -> dg.SensorDefinition:
+    """A sensor that has the inbox taken in when something new is there; ``on`` is whether it starts by itself."""
+
+    @dg.sensor(
+        name="webhook_inbox",
+        job=inbox,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
+        description="Takes in what came by webhook; what it changed is built by dirty_partitions.",
+    )
+    def tick(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]) -> dg.RunRequest | dg.SkipReason:
+        newest = _newest_event(home)
+        if newest is None or is_busy(context.instance, inbox.name):
+            return dg.SkipReason("Nothing has come, or it is being taken in.")
+        context.update_cursor(str(newest))
+        # As with builds: what fails is asked for again in the next hour, or when something else comes.
+        return dg.RunRequest(run_key=f"{inbox.name}:{newest}:{home.clock():%Y-%m-%dT%H}")
+
+    return tick
+
+
+def _newest_event(home: Home) -> int | None:
+    if not (home.root / FILE_NAME).exists():
+        return None
+    received = Inbox(home.root / FILE_NAME)
+    try:
+        return received.newest()
+    finally:
+        received.close()
 
 
 def run_request(run: BuildRun, home: Home) -> dg.RunRequest:

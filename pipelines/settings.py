@@ -129,6 +129,8 @@ class Settings(BaseSettings):
     nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
     asleep_webhook_keys: Annotated[tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_webhook_keys)] = None
     nightshift_webhook_unknown_users: Literal["quarantine", "enrol"] = "quarantine"
+    nightshift_webhook_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+    nightshift_reconcile_days: Annotated[int, Field(ge=1, le=30)] = 7
     fhir_base_url: Annotated[Annotated[str, AfterValidator(_address)] | None, Field(repr=False)] = None
     fhir_token: SecretStr | None = None
     fhir_client_id: SecretStr | None = None
@@ -141,6 +143,11 @@ class Settings(BaseSettings):
     nightshift_fhir_stage_intervals: bool = False
     nightshift_fhir_provenance: bool = True
     nightshift_fhir_validated_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @property
+    def reconcile_days(self) -> int:
+        """In how many days a nightly pull lists every user once: at each pull, unless webhooks bring the nights."""
+        return self.nightshift_reconcile_days if self.asleep_webhook_keys else 1
 
     @model_validator(mode="after")
     def _one_fhir_login(self) -> "Settings":

@@ -41,6 +41,13 @@ _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _ARRAYS = ("sleep_stages", "breath_stages", "snoring_stages")
 _IDS = frozenset({"user_id", "session_id"})
 _ENVELOPE = frozenset({"event", "callback_event", "version", "callback_version", "timestamp"})
+_NESTS = frozenset({"data", "callback_data", "sleep_data"})
+
+_WHOLE = frozenset({"peculiarities", "missing_data_ratio", "stat"})
+_WHOLE_SESSION = frozenset({"end_time", "created_timezone", "sleep_stages", "breath_stages", "snoring_stages"})
+_WITHOUT_FIGURES = frozenset(
+    {"NEVER_SLEPT", "TOO_SHORT_FOR_ANALYSIS", "TOO_MANY_DEFECTS_IN_SLEEP_STAGES", "NO_REALTIME_POLLING"}
+)
 
 ShapeT = TypeVar("ShapeT")
 
@@ -57,6 +64,19 @@ class SessionComplete:
 
     def __repr__(self) -> str:
         return "SessionComplete(…)"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all fields are there, null or not, that GET session has, and figures unless a remark says why not.
+
+        The flat layout leaves some out: what it says is true, and is not all.
+        """
+        has_figures = self.result.get("stat") is not None
+        return (
+            self.result.keys() >= _WHOLE
+            and self.result["session"].keys() >= _WHOLE_SESSION
+            and (has_figures or not _WITHOUT_FIGURES.isdisjoint(self.result["peculiarities"] or ()))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +170,27 @@ def webhook_event(body: bytes | bytearray) -> WebhookEvent:
         raise
 
 
+def as_answer(document: Any) -> Any:
+    """The JSON value of a SESSION_COMPLETE as GET session answers it: its facts under ``result``.
+
+    What stands beside the facts and is not documented stays beside ``result``. Anything else is given back as it is.
+    """
+    if not isinstance(document, dict) or SESSION_COMPLETE not in (
+        document.get("event"),
+        document.get("callback_event"),
+    ):
+        return document
+    try:
+        told = _facts(document)
+        facts = _session_facts(told)
+    except UnreadableEvent:
+        return document
+    around = [place for place in (document, told.fields) if place is not facts.fields]
+    known = _ENVELOPE | _NESTS | _IDS
+    beside = {name: value for place in around for name, value in place.items() if name not in known}
+    return {**beside, "result": _result(facts)}
+
+
 def _event(document: Mapping[str, Any]) -> WebhookEvent:
     name = _text(_either(document, "$", "event", "callback_event"), "$.event")
     facts = _facts(document)
@@ -171,18 +212,28 @@ def _facts(document: Mapping[str, Any]) -> _Facts:
     return _Facts(_object(nested, path), path)
 
 
-def _session(facts: _Facts, user_id: str) -> SessionComplete:
-    fields, path = facts
-    if fields.get("sleep_data") is not None:
-        path = f"{path}.sleep_data"
-        fields = _object(fields["sleep_data"], path)
-    transport = _IDS | _ENVELOPE if path == "$" else _IDS
-    result = {name: value for name, value in fields.items() if name not in transport}
-    session_id = _text(_converted(result, SessionDetail, path).session.id, f"{path}.session.id")
-    for told in (facts, _Facts(fields, path)):
-        _same(told, "user_id", user_id)
-        _same(told, "session_id", session_id)
+def _session(told: _Facts, user_id: str) -> SessionComplete:
+    facts = _session_facts(told)
+    result = _result(facts)
+    session_id = _text(_converted(result, SessionDetail, facts.path).session.id, f"{facts.path}.session.id")
+    for place in (told, facts):
+        _same(place, "user_id", user_id)
+        _same(place, "session_id", session_id)
     return SessionComplete(user_id, session_id, result)
+
+
+def _session_facts(told: _Facts) -> _Facts:
+    """The facts of a session, which one layout has a step further in."""
+    fields, path = told
+    if fields.get("sleep_data") is None:
+        return told
+    path = f"{path}.sleep_data"
+    return _Facts(_object(fields["sleep_data"], path), path)
+
+
+def _result(facts: _Facts) -> dict[str, Any]:
+    transport = _IDS | _ENVELOPE if facts.path == "$" else _IDS
+    return {name: value for name, value in facts.fields.items() if name not in transport}
 
 
 def _inference(facts: _Facts, user_id: str) -> InferenceComplete:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.asleep import Stat
+from schemas.asleep_webhook import as_answer
 
 _TRANSPORT = frozenset({"timezone", "user_id"})
 _RATIOS = frozenset(name for name in Stat.__struct_fields__ if name.endswith(("_ratio", "_efficiency")))
@@ -87,8 +88,8 @@ def _hash(body: bytes, left_out: frozenset[str], not_in_stat: frozenset[str] = f
 
 
 def _result(body: bytes) -> Any:
-    """What is inside the envelope: ``result`` of an answer, ``data`` of a webhook."""
-    document = msgspec.json.decode(body)
+    """What is inside the envelope: ``result`` of an answer, the facts of a SESSION_COMPLETE in any layout."""
+    document = as_answer(msgspec.json.decode(body))
     return document.get("result", document.get("data", document)) if isinstance(document, dict) else document
 
 

@@ -11,6 +11,9 @@ FIRST_SEEN = "first_seen"
 COMPLETED = "completed"
 """It had been seen in analysis, or could not be fetched, and now came in full."""
 
+WEBHOOK = "webhook"
+"""The vendor posted it, before any pull had it."""
+
 RE_ANALYSED = "re_analysed"
 """The vendor sent other content than before."""
 

@@ -11,6 +11,7 @@ from schemas.marts import COHORT_DAYS, COHORT_FIGURES, MART_PARTITIONS, NIGHTS, 
 from schemas.metrics import METRICS
 from schemas.tables import (
     AVERAGE_STATS,
+    LIVE_SESSIONS,
     NIGHT_LEDGER,
     SESSION_HISTORY,
     SLEEP_HYPNOGRAMS,
@@ -187,6 +188,7 @@ _MARTS: dict[str, dict[str, tuple[Origin, ...]]] = {
     NIGHTS.name: _NIGHTS,
     **{table.name: _of_period(table) for table in (USER_WEEKS, USER_MONTHS)},
     MART_PARTITIONS.name: {},
+    LIVE_SESSIONS.name: {},
     COHORT_DAYS.name: {
         **{name: _of_nights(name) for name in ("org_id", "source", "night_of")},
         **dict.fromkeys(("users_expected", "users_complete", "users_open"), _of_nights("verdict")),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.metrics import METRICS
 from schemas.night_verdicts import VERDICTS
-from schemas.tables import CLOCK_TIME, LAKE_TABLES, SLEEP_SESSIONS, UTC_TIME, Table
+from schemas.tables import CLOCK_TIME, LAKE_TABLES, LIVE_SESSIONS, SLEEP_SESSIONS, UTC_TIME, Table
 
 QUANTILES: tuple[int, ...] = (10, 25, 50, 75, 90)
 """The percentiles of a cohort's figures."""
@@ -256,5 +256,5 @@ MART_PARTITIONS = Table(
     ),
 )
 
-WAREHOUSE_TABLES: tuple[Table, ...] = (*LAKE_TABLES, *MART_TABLES, MART_PARTITIONS)
+WAREHOUSE_TABLES: tuple[Table, ...] = (*LAKE_TABLES, LIVE_SESSIONS, *MART_TABLES, MART_PARTITIONS)
 """Every table that a warehouse has."""

@@ -295,6 +295,35 @@ USERS = Table(
     ),
 )
 
+LIVE_SESSIONS = Table(
+    "live_sessions",
+    "a session that runs at this moment, as far as webhooks have told of it; nothing in it is final",
+    ("source", "user_id", "session_id"),
+    ("source", "user_id", "session_id"),
+    pa.schema(
+        [
+            _SOURCE,
+            _USER,
+            _SESSION,
+            _column("start_time", UTC_TIME, "Start of tracking, from the session's id; null if it does not tell."),
+            _column("epoch_s", pa.int64(), "Length of one epoch.", "s", required=True),
+            _column("epochs", pa.int64(), "Epochs from the start to the last one told.", "epochs", required=True),
+            _column("batches", pa.int64(), "Batches that have come.", "count", required=True),
+            _column("first_received_at", UTC_TIME, "When the first of them came.", required=True),
+            _column("last_received_at", UTC_TIME, "When the last of them came.", required=True),
+            _column(
+                "sleep_stages",
+                STAGES,
+                "-1 unknown, 0 wake, 1 light, 2 deep, 3 REM, 4 asleep (stage not told apart, or not yet).",
+                required=True,
+            ),
+            _column("breath_stages", STAGES, "-1 unknown or not analysed, 0 stable, 1 unstable.", required=True),
+            _column("snoring_stages", STAGES, "-1 unknown or not analysed, 0 no snoring, 1 snoring.", required=True),
+        ]
+    ),
+)
+"""Only the warehouse has it: what becomes of a session is in the tables of the lake."""
+
 LAKE_TABLES: tuple[Table, ...] = (
     SLEEP_SESSIONS,
     SLEEP_HYPNOGRAMS,

@@ -13,7 +13,7 @@ from schemas.lineage import lake_lineage, mart_lineage
 from schemas.marts import MART_PARTITIONS, MART_TABLES
 from schemas.metrics import LOINC, METRICS, PHR_SLEEP_EPISODE, Coding, Metric
 from schemas.stages import FOUR_STAGE, STAGE_NAMES, TWO_STAGE, from_asleep_codes
-from schemas.tables import AVERAGE_STATS, LAKE_TABLES, USERS, Table
+from schemas.tables import AVERAGE_STATS, LAKE_TABLES, LIVE_SESSIONS, USERS, Table
 
 EPOCH_VIEW: tuple[tuple[str, str, str], ...] = (
     ("source", "VARCHAR", "Where the data comes from: asleep."),
@@ -83,6 +83,7 @@ def page() -> str:
         *map(_table_section, LAKE_TABLES),
         _stages_section(),
         _warehouse_section(),
+        _table_section(LIVE_SESSIONS),
         _MARTS,
         *map(_table_section, (*MART_TABLES, MART_PARTITIONS)),
         _fhir_section(),

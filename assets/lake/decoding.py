@@ -7,13 +7,15 @@ be read by a tolerant rule is noted beside the content.
 import re
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from connectors.lake.raw import CurrentDocument
 from schemas.asleep import COMPLETE, STATES, AverageStats, Envelope, Session, SessionDetail, Stat, User
+from schemas.asleep_webhook import as_answer
 from schemas.documented_fields import note_unknown_fields
+from schemas.documents import WEBHOOK
 from schemas.quirks import UNKNOWN_CODE, UNREADABLE_VALUE, Notes
 
 ResultT = TypeVar("ResultT")
@@ -62,7 +64,14 @@ class _ExactEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detail: Any = None
 
 
+class _ExactEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    event: Literal["SESSION_COMPLETE"]
+    version: Literal["V3"]
+    data: _ExactDetail
+
+
 _EXACT_SESSION = msgspec.json.Decoder(_ExactEnvelope)
+_EXACT_EVENT = msgspec.json.Decoder(_ExactEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +84,13 @@ class Decoded(Generic[ResultT]):
 
 
 def decode_session(current: CurrentDocument) -> Decoded[SessionDetail]:
-    """Type a session document. Raises: Refused."""
+    """Type a session document: an answer, or the body of a SESSION_COMPLETE in any layout. Raises: Refused."""
+    body = current.document.body
     try:
         # Nearly every document has all that is documented and nothing else: of those there is nothing to note.
-        return Decoded(current, _EXACT_SESSION.decode(current.document.body).result)
+        if current.document.reason == WEBHOOK:
+            return Decoded(current, _EXACT_EVENT.decode(body).data)
+        return Decoded(current, _EXACT_SESSION.decode(body).result)
     except (ValueError, RecursionError):
         return _decode(current, SessionDetail)
 
@@ -144,7 +156,7 @@ def day(text: str, path: str) -> date:
 def _decode(current: CurrentDocument, kind: type[ResultT]) -> Decoded[ResultT]:
     notes = Notes()
     try:
-        answer: Any = msgspec.json.decode(current.document.body)
+        answer: Any = as_answer(msgspec.json.decode(current.document.body))
         note_unknown_fields(current.document.document, answer, notes)
         content = _typed(answer, kind, notes)
     except msgspec.ValidationError as error:

@@ -29,6 +29,9 @@ ONLY_UNPULLED_TAG = "nightshift/only_unpulled"
 ACCEPT_DELETIONS_TAG = "nightshift/accept_deletions"
 """A run with this tag deletes what the vendor does not have any more, however much that is."""
 
+RECONCILE_TAG = "nightshift/reconcile_days"
+"""In how many days every user is listed once; without the tag everybody is listed."""
+
 
 class PullObserver(Progress, Protocol):
     """Who watches pulls: their progress, their calls, and how they ended."""
@@ -136,6 +139,7 @@ def sessions(
         date.fromisoformat(max(days)),
         only_unpulled=_asks_only_unpulled(context),
         accept_deletions=_accepts_deletions(context),
+        reconcile_days=int(context.run.tags.get(RECONCILE_TAG, "1")),
     )
     report, calls = _run(asleep, observer, lambda client, account: pull(home, client, account, window, observer))
     for month in sorted(report.dirty_months):

@@ -114,7 +114,8 @@ async def _fetch_revealed(look: Look, pull: UserPull, answers: Answers) -> None:
     revealed: list[LedgerSession] = []
     for session_id, shown in _shown(answers).items():
         place = fetched.get(session_id)
-        seen = look.known.sessions.get(session_id) if place is None else pull.sessions[place]
+        known = pull.remembered.get(session_id) or look.known.sessions.get(session_id)
+        seen = known if place is None else pull.sessions[place]
         if seen is None or seen.verdict != COMPLETE or seen.averaged_hash == shown or not is_followed(pull.user, seen):
             continue
         showing = replace(seen, averaged_hash=shown)

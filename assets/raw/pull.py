@@ -8,45 +8,37 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Protocol
 
-import sqlalchemy as sa
-
-from assets.builds import mark_days_dirty, mark_months_dirty, mark_nights_around, mark_users_dirty
+from assets.builds import mark_nights_around
 from assets.night_facts import mark_stale_nights
+from assets.raw.committing import commit, is_still_gone
 from assets.raw.deletions import Brake, Vanished, deletions_of
 from assets.raw.months_of_user import owe_months_not_asked_for, pull_months
 from assets.raw.pulled import Known, SessionCounts, UserPull
+from assets.raw.reconcile import users_to_reconcile
 from assets.raw.sessions_of_user import Look
-from assets.raw.user_pull import USER_DOCUMENT_AGE, pull_user, pull_user_document
+from assets.raw.user_pull import pull_user, pull_user_document
 from connectors.asleep.client import AsleepClient
 from connectors.errors import UserNotFound, VendorError, stops_everything
-from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.state.ledger import (
     COMPLETE,
     NOT_ASKED,
-    OWED,
-    PENDING,
-    LedgerDocument,
-    LedgerSession,
-    clear_unpulled,
     count_sessions,
     documents_of,
-    put_documents,
-    put_sessions,
     put_unpulled,
     sessions_of,
     unpulled,
     unpulled_days,
     users_with_pending,
 )
-from connectors.state.nights import first_answered, never_asked, note_answered, note_asked
-from connectors.state.roster import RosterUser, mark_gone, mark_to_be_deleted, users_to_ask
-from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull, remember_vendor
+from connectors.state.nights import first_answered, never_asked, note_asked
+from connectors.state.roster import RosterUser, users_to_ask
+from connectors.state.vendor import VendorAccount, check_vendor, remember_complete_pull
 from schemas.asleep import ASLEEP
-from schemas.documents import AVERAGE_STATS, SESSION, USER
+from schemas.documents import SESSION
 from schemas.nights import utc_date
 
 CHUNK_USERS = 50
@@ -80,13 +72,15 @@ class Unseen:
 class Window:
     """Inclusive UTC start dates to list; ``only_unpulled`` asks only whom the last pull did not get, if any.
 
-    ``accept_deletions`` deletes what the vendor does not have any more, however much that is.
+    ``accept_deletions`` deletes what the vendor does not have any more, however much that is. With ``reconcile_days``
+    above 1 webhooks bring the nights, and only those are listed whom ``users_to_reconcile`` names.
     """
 
     first: date
     last: date
     only_unpulled: bool = False
     accept_deletions: bool = False
+    reconcile_days: int = 1
 
 
 @dataclass(slots=True)
@@ -201,7 +195,7 @@ def _look(home: Home, client: AsleepClient, known: Known) -> Look:
 
 def _delete(home: Home, account: VendorAccount, vanished: Sequence[Vanished], report: PullReport) -> None:
     deletions = deletions_of([_as_raw_has_it(home, gone) for gone in vanished], home.clock())
-    _commit(home, account, deletions)
+    commit(home, account, deletions)
     for deletion in deletions:
         _count(report, deletion)
 
@@ -270,9 +264,9 @@ async def _pull_chunk(
         await _together(take(user) for user in chunk)
     except BaseException:
         # Who was finished when the pull stopped is not asked again.
-        _commit(home, errand.account, pulls, errand.days, began)
+        commit(home, errand.account, pulls, errand.days, began)
         raise
-    await asyncio.to_thread(_commit, home, errand.account, pulls, errand.days, began)
+    await asyncio.to_thread(commit, home, errand.account, pulls, errand.days, began)
     for pulled in pulls:
         _count(report, pulled)
 
@@ -290,103 +284,20 @@ async def _together(calls: Iterable[Coroutine[None, None, None]]) -> None:
     raise error
 
 
-def _commit(
-    home: Home,
-    account: VendorAccount,
-    pulls: Sequence[UserPull],
-    days: tuple[date, date] | None = None,
-    began: datetime | None = None,
-) -> None:
-    if not pulls:
-        return
-    _announce(home, pulls)
-    home.raw.append(document for pulled in pulls for document in pulled.raw)
-    failpoint("pull.raw_durable")
-    with home.state.write() as connection:
-        if any(pulled.heard for pulled in pulls):
-            remember_vendor(connection, account)
-        put_sessions(connection, (s for pulled in pulls for s in (*pulled.remembered.values(), *pulled.sessions)))
-        put_documents(connection, (document for pulled in pulls for document in pulled.documents))
-        mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
-        mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
-        if any(pulled.users_dirty for pulled in pulls):
-            mark_users_dirty(connection)
-        if days and began:
-            _note_who_is_pulled(connection, home, pulls, days)
-            listed = [(pulled.user, pulled.listed) for pulled in pulls if pulled.listed]
-            expected = note_asked(connection, listed)  # new only of a user whose mark was taken back meanwhile
-            answered = note_answered(connection, listed, began)
-            beyond = {day for day in answered if day < days[0]}  # the window's nights are looked at when all is pulled
-            mark_nights_around(connection, expected | beyond, utc_date(home.clock()))
-        started = {session.partition for pulled in pulls for session in pulled.sessions}
-        mark_nights_around(connection, started, utc_date(home.clock()))
-        _note_what_the_vendor_says_of(connection, pulls)
-        failpoint("pull.before_commit")
-    failpoint("pull.committed")
-
-
-def _announce(home: Home, pulls: Sequence[UserPull]) -> None:
-    """Enter what raw is about to have as waiting or owed, so that it is asked for again should this pull be killed.
-
-    Otherwise a session that the vendor deletes before the next pull would be in raw, and nobody would know; and
-    statistics that then are what they were before the pull would not look new, although raw has others since.
-    """
-    first, owed = list[LedgerSession](), list[LedgerDocument]()
-    for pulled in pulls:
-        kept = {document.document_id for document in pulled.raw if document.document == SESSION}
-        first += [
-            replace(session, fingerprint="", verdict=PENDING, content_hash=None, revision=0)
-            for session in pulled.sessions
-            if session.revision == 1 and session.session_id in kept
-        ]
-        owed += [
-            LedgerDocument(d.source, d.document, d.user_id, d.document_id, OWED, d.fetched_at - USER_DOCUMENT_AGE)
-            for d in pulled.raw
-            if d.document in (AVERAGE_STATS, USER)
-        ]
-    if first or owed:
-        with home.state.write() as connection:
-            put_sessions(connection, first)
-            put_documents(connection, owed)
-        failpoint("pull.announced")
-
-
-def _note_who_is_pulled(
-    connection: sa.Connection, home: Home, pulls: Sequence[UserPull], days: tuple[date, date]
-) -> None:
-    kinds = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure}
-    done = [pulled.user.user_id for pulled in pulls if pulled.failure is None or _still_gone(pulled)]
-    put_unpulled(connection, ASLEEP, kinds, home.clock(), days)
-    clear_unpulled(connection, ASLEEP, done, days)
-
-
-def _note_what_the_vendor_says_of(connection: sa.Connection, pulls: Sequence[UserPull]) -> None:
-    marked = [pulled.user.user_id for pulled in pulls if pulled.to_be_deleted]
-    unmarked = [pulled.user.user_id for pulled in pulls if pulled.to_be_deleted is False]
-    mark_to_be_deleted(connection, ASLEEP, marked=marked, unmarked=unmarked)
-    gone = [pulled.user.user_id for pulled in pulls if isinstance(pulled.failure, UserNotFound)]
-    back = [pulled.user.user_id for pulled in pulls if pulled.failure is None and pulled.heard]
-    mark_gone(connection, ASLEEP, gone=gone, back=back)
-
-
-def _still_gone(pulled: UserPull) -> bool:
-    return pulled.user.gone and isinstance(pulled.failure, UserNotFound)
-
-
 def _count(report: PullReport, pulled: UserPull) -> None:
     report.counts.add(pulled.counts)
     report.documents += len(pulled.raw)
     report.dirty_days |= pulled.dirty_days
     report.dirty_months |= pulled.dirty_months
     report.users_changed |= pulled.users_dirty
-    if _still_gone(pulled):
+    if is_still_gone(pulled):
         report.gone += 1
     elif pulled.failure is not None:
         report.failed[pulled.failure.kind] += 1
 
 
 def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
-    """The users to ask and the dates: those left over, over all dates they were left for, or everybody.
+    """The users to ask and the dates: those left over, over all dates they were left for, or whom the window means.
 
     Who is ended, unknown to the vendor and waits for nothing has nothing to be asked for.
     """
@@ -401,7 +312,8 @@ def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
     ]
     chosen = [user for user in users if user.user_id in left]
     if not (window.only_unpulled and chosen and days):
-        return users, window
+        with home.state.read() as connection:
+            return users_to_reconcile(connection, users, window.reconcile_days, home.clock()), window
     return chosen, replace(window, first=min(window.first, days[0]), last=max(window.last, days[1]))
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from assets.night_facts import night_of_session
 from assets.raw.deletions import Brake, Vanished
+from assets.raw.event_marks import figures_of_event
 from assets.raw.pulled import Known, UserPull, all_or_first_error, raw_document, time_after
 from connectors.asleep.answer import Answer
 from connectors.asleep.client import AsleepClient
@@ -89,6 +90,8 @@ async def _look_at_row(look: Look, pull: UserPull, row: asleep.SessionRow, befor
     if before is not None and before.fingerprint == mark and before.verdict == COMPLETE:
         pull.counts.unchanged += 1
         return
+    if before is not None and before.verdict == COMPLETE and _is_row_of_event(look, pull, before, row):
+        return
     try:
         seen = before or _first_sight(pull.user, row, now)
     except UnreadableAnswer:
@@ -100,6 +103,20 @@ async def _look_at_row(look: Look, pull: UserPull, row: asleep.SessionRow, befor
             pull.sessions.append(_waiting(replace(seen, fingerprint=mark), now))
         return
     await _fetch_or_wait(look, pull, replace(seen, fingerprint=mark))
+
+
+def _is_row_of_event(look: Look, pull: UserPull, before: LedgerSession, row: asleep.SessionRow) -> bool:
+    """Whether a row, the first that is seen of a session that came by webhook, tells nothing new; then it is known."""
+    had_figures = figures_of_event(before.fingerprint, row)
+    if had_figures is None:
+        return False
+    pull.counts.unchanged += 1
+    pull.remembered[row.session_id] = replace(before, fingerprint=fingerprint(row))
+    days = days_near(instant(row.session_start_time), pull.user.timezone, look.now)
+    pull.touched_months |= months_of(days)
+    if had_figures:
+        pull.averaged[row.session_id] = days
+    return True
 
 
 async def fetch_revealed(look: Look, pull: UserPull, seen: LedgerSession) -> None:
@@ -147,8 +164,12 @@ def _waiting(seen: LedgerSession, now: datetime) -> LedgerSession:
     return replace(seen, verdict=PENDING, changed_at=max(now, seen.changed_at))
 
 
-def keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime) -> None:
+def keep_session(
+    pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime, came_by: str | None = None
+) -> None:
     """Keep a session's document, if it is new, under the UTC date on which it says that the session starts.
+
+    ``came_by`` is the reason of a first version that no pull has asked for.
 
     A session that was kept under another date moves from there. What the build will refuse stays where the session was,
     and the session waits: it is asked for again until the vendor answers as documented.
@@ -179,7 +200,7 @@ def keep_session(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.Sess
     document = replace(
         document,
         fetched_at=kept.changed_at,
-        reason=_reason(seen, now),
+        reason=_reason(seen, now, came_by),
         known_revision=kept.revision if moves else None,
     )
     former = {seen.partition} if seen.content_hash is not None else {seen.partition, _date_in_id(seen, now) or place}
@@ -197,9 +218,11 @@ def _date_in_id(seen: LedgerSession, now: datetime) -> date | None:
     return utc_date(start) if start and FIRST_DAY <= utc_date(start) <= utc_date(now) else None
 
 
-def _reason(seen: LedgerSession, now: datetime) -> str:
+def _reason(seen: LedgerSession, now: datetime, came_by: str | None) -> str:
     if seen.content_hash is not None:
         return documents.RE_ANALYSED
+    if came_by is not None:
+        return came_by
     return documents.FIRST_SEEN if seen.first_seen_at == now else documents.COMPLETED
 
 
@@ -233,7 +256,7 @@ def is_asked_for(user: RosterUser, session: LedgerSession) -> bool:
 def is_followed_row(user: RosterUser, row: asleep.SessionRow) -> bool:
     """As ``is_followed``, of a row of the list."""
     try:
-        return user.follows(_instant(row.session_start_time))
+        return user.follows(instant(row.session_start_time))
     except UnreadableAnswer:
         return True  # entering it in the ledger says what is wrong with it
 
@@ -244,12 +267,17 @@ def fingerprint(row: asleep.SessionRow) -> str:
 
 
 def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> LedgerSession:
+    return first_sight(user, row.session_id, _partition(row, now), now)
+
+
+def first_sight(user: RosterUser, session_id: str, partition: date, now: datetime) -> LedgerSession:
+    """A session of which nothing was known before ``now``; it waits for its document."""
     return LedgerSession(
         source=user.source,
         user_id=user.user_id,
-        session_id=row.session_id,
+        session_id=session_id,
         org_id=user.org_id,
-        partition=_partition(row, now),
+        partition=partition,
         fingerprint="",
         verdict=PENDING,
         content_hash=None,
@@ -260,7 +288,7 @@ def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> Led
 
 
 def _partition(row: asleep.SessionRow, now: datetime) -> date:
-    partition = utc_date(_instant(row.session_start_time))
+    partition = utc_date(instant(row.session_start_time))
     if not FIRST_DAY <= partition <= utc_date(now):
         raise UnreadableAnswer(f"A listed session starts before {FIRST_DAY} or in the future; check the clock.")
     return partition
@@ -271,7 +299,7 @@ def _days_of(
 ) -> frozenset[date]:
     """The local dates under which the vendor may count a session in its statistics; none of them is yet to come."""
     try:
-        start = _instant(answer.result().session.start_time)
+        start = instant(answer.result().session.start_time)
     except UnreadableAnswer:
         start = None
     if start is None or utc_date(start) != seen.partition:
@@ -308,7 +336,7 @@ def start_date(answer: Answer[asleep.SessionDetail], session_id: str, now: datet
     if session is None or session.id != session_id:
         return None
     try:
-        start, end = _instant(session.start_time), _instant(session.end_time or "")
+        start, end = instant(session.start_time), instant(session.end_time or "")
     except UnreadableAnswer:
         return None
     day = utc_date(start)
@@ -344,11 +372,12 @@ def _session_in(answer: Answer[asleep.SessionDetail]) -> asleep.Session | _Neede
         return None
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """The moment of a text. Raises: UnreadableAnswer if it is no time with an offset, or has no date in every zone."""
     try:
-        instant = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None or instant.year in (MINYEAR, MAXYEAR):
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.year in (MINYEAR, MAXYEAR):
         raise UnreadableAnswer("A listed session has a start time that is not ISO 8601 with an offset.")
-    return instant
+    return moment

@@ -73,7 +73,7 @@ def load_users(home: Home, warehouse: Warehouse) -> dict[str, int]:
 
     def load() -> dict[str, int]:
         rows = home.lake.read(USERS, "")
-        warehouse.load_users(rows)
+        warehouse.load_whole(USERS, rows)
         return {USERS.name: rows.num_rows}
 
     return _load(home, PEOPLE, [ALL_USERS], load)

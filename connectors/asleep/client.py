@@ -19,6 +19,7 @@ from connectors.asleep.paging import every_row
 from connectors.asleep.refusals import AsleepJudge
 from connectors.asleep.session_list import SessionListAnswer
 from connectors.breaker import Breaker
+from connectors.call_tally import CallTally
 from connectors.errors import (
     InvalidRequest,
     InvalidUserId,
@@ -79,6 +80,7 @@ class AsleepClient:
         breaker: Breaker | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[str], None] | None = None,
+        tally: CallTally | None = None,
     ) -> None:
         """Raise ``WrongUsage`` when the address or the key cannot be used at all; nothing is asked yet."""
         if not _HEADER_SAFE.fullmatch(api_key):
@@ -95,6 +97,7 @@ class AsleepClient:
             alive=Call("alive", "GET", "/data/v1/sessions", headers=_scope("UTC", _NOBODY), params={"limit": "1"}),
             transport=transport,
             on_call=on_call,
+            tally=tally,
         )
 
     def __repr__(self) -> str:

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from connectors.asleep.client import AsleepClient
 from connectors.breaker import Breaker
+from connectors.call_tally import CallTally
 from connectors.errors import WrongUsage
 from connectors.home import Clock, utc_now
 from connectors.patience import Patience
 from connectors.rate_limit import RateLimit
 from connectors.state.vendor import VendorAccount, key_fingerprint
 from schemas.asleep import ASLEEP
+
+TALLY_SUFFIX = ".calls"
+"""Of the tally's file, which lies beside that of the budget."""
 
 
 class MissingKey(WrongUsage):
@@ -22,7 +26,8 @@ class MissingKey(WrongUsage):
 class AsleepConnection:
     """An account and its budget; ``budget_file`` is shared by all processes of the home, so that all keep one limit.
 
-    So is the breaker's file beside it. ``patience`` is for tests that do not want to wait.
+    So are the files of the breaker and of the tally of calls beside it. ``patience`` is for tests that do not want to
+    wait.
     """
 
     base_url: str
@@ -51,6 +56,7 @@ class AsleepConnection:
             patience=self.patience,
             breaker=Breaker(self.budget_file.with_suffix(".breaker"), "Asleep", self.patience.breaker),
             on_call=on_call,
+            tally=CallTally(self.budget_file.with_suffix(TALLY_SUFFIX)),
         )
 
     def _key(self) -> str:

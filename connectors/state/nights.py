@@ -111,6 +111,13 @@ def first_answered(connection: sa.Connection, source: str) -> dict[str, date]:
     return {row.user_id: row.first for row in connection.execute(answered.group_by(asked_days.c.user_id))}
 
 
+def last_answered(connection: sa.Connection, source: str) -> dict[str, datetime]:
+    """When the vendor last answered about dates of each user of which it had not answered before."""
+    query = sa.select(asked_days.c.user_id, sa.func.max(asked_days.c.checked_at).label("at"))
+    answered = query.where(asked_days.c.source == source, asked_days.c.checked_at.is_not(None))
+    return {row.user_id: row.at for row in connection.execute(answered.group_by(asked_days.c.user_id))}
+
+
 def last_asked(connection: sa.Connection, source: str) -> date | None:
     """The last date for which anybody was ever asked."""
     query = sa.select(sa.func.max(asked_days.c.last_day)).where(asked_days.c.source == source)

@@ -28,7 +28,6 @@ from schemas.tables import (
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
     SLEEP_STAGE_INTERVALS,
-    USERS,
     Table,
 )
 
@@ -79,11 +78,11 @@ class DuckDbWarehouse:
             for rows in partitions.values():
                 _insert(connection, table, rows)
 
-    def load_users(self, rows: pa.Table) -> None:
-        """Replace the users. Raises: WarehouseUnavailable."""
+    def load_whole(self, table: Table, rows: pa.Table) -> None:
+        """Replace all rows of a table that has no partitions. Raises: WarehouseUnavailable."""
         with self._copy() as connection:
-            connection.execute("DELETE FROM users")
-            _insert(connection, USERS, rows)
+            connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - names are ours
+            _insert(connection, table, rows)
 
     def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
         """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.

@@ -69,8 +69,8 @@ class Warehouse(Protocol):
     def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
         """Replace these partitions of a table that has a partition column."""
 
-    def load_users(self, rows: pa.Table) -> None:
-        """Replace the users."""
+    def load_whole(self, table: Table, rows: pa.Table) -> None:
+        """Replace all rows of a table that has no partitions."""
 
     def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
         """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.

@@ -25,7 +25,6 @@ from schemas.tables import (
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
     SLEEP_STAGE_INTERVALS,
-    USERS,
     Table,
 )
 
@@ -83,10 +82,10 @@ class PostgresWarehouse:
             rows = _fitting(table, partitions.values())
             self._replace(connection, table, rows, _of_dates(table), list(partitions))
 
-    def load_users(self, rows: pa.Table) -> None:
-        """Replace the users. Raises: WarehouseUnavailable."""
+    def load_whole(self, table: Table, rows: pa.Table) -> None:
+        """Replace all rows of a table that has no partitions. Raises: WarehouseUnavailable."""
         with self._load() as connection:
-            self._replace(connection, USERS, _fitting(USERS, [rows]), "true")
+            self._replace(connection, table, _fitting(table, [rows]), "true")
 
     def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
         """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.

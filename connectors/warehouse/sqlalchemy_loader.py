@@ -26,7 +26,6 @@ from schemas.tables import (
     SLEEP_HYPNOGRAMS,
     SLEEP_SESSIONS,
     SLEEP_STAGE_INTERVALS,
-    USERS,
     Table,
 )
 
@@ -109,11 +108,11 @@ class SqlAlchemyWarehouse:
             for rows in partitions.values():
                 _insert(connection, table, rows)
 
-    def load_users(self, rows: pa.Table) -> None:
-        """Replace the users. Raises: WarehouseUnavailable."""
+    def load_whole(self, table: Table, rows: pa.Table) -> None:
+        """Replace all rows of a table that has no partitions. Raises: WarehouseUnavailable."""
         with self._load() as connection:
-            connection.execute(sa.delete(_TABLES[USERS.name]))
-            _insert(connection, USERS, rows)
+            connection.execute(sa.delete(_TABLES[table.name]))
+            _insert(connection, table, rows)
 
     def load_marts(self, marts: Mapping[str, pa.Table], partitions: pa.Table) -> dict[str, int]:
         """Replace the partitions of the marts that are not as they were loaded last; how many, by mart.

@@ -20,7 +20,7 @@ from pipelines.command.sandbox import DEFAULT_KEY
 from schemas.asleep import ASLEEP
 
 if TYPE_CHECKING:
-    from connectors.home import Home
+    from connectors.home import Clock, Home
     from pipelines.settings import Settings
 
 MARKER = ".nightshift-demo"
@@ -38,6 +38,7 @@ def demo(
     users: Annotated[int, typer.Option(min=1, max=1_000, help="Users in the simulated world.")] = 24,
     nights: Annotated[int, typer.Option(min=1, max=365, help="Nights each of them has slept.")] = 30,
     seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 1,
+    live: Annotated[bool, typer.Option("--live", help="Then let a night arrive by webhook, in fast motion.")] = False,
 ) -> None:
     """Run the whole pipeline over HTTP against the simulator and show what came out. Needs no key."""
     began = time.monotonic()
@@ -48,6 +49,9 @@ def demo(
         _import_roster(home, base_url)
         summary = _sync(settings, home, nights)
         sessions_equal = check_truth(settings, home, base_url)
+        if live:
+            _show_live(root, base_url)
+            return
     _show(settings, home, summary)
     shown = _shown(root)
     say(f"Everything equals the sandbox's truth: {sessions_equal} sessions, every figure.")
@@ -55,6 +59,14 @@ def demo(
     say(f"  files  {shown}/lake (Parquet), {shown}/fhir (NDJSON), {shown}/warehouse.duckdb")
     say(f"  ask    NIGHTSHIFT_HOME={shown} .venv/bin/nightshift sql 'from nights limit 5'")
     say(f"  look   NIGHTSHIFT_HOME={shown} make dev    (the Dagster UI, http://127.0.0.1:3000)")
+
+
+def _show_live(root: Path, base_url: str) -> None:
+    from pipelines.command.live_demo import WorldClock, show_a_night
+
+    clock = WorldClock(base_url)
+    settings, home = _open(root, base_url, clock)
+    show_a_night(settings, home, clock, DEFAULT_KEY, lambda: _import_roster(home, base_url))
 
 
 def fresh_demo_home() -> Path:
@@ -116,7 +128,8 @@ def _fetch(url: str) -> bytes:
     return body
 
 
-def _open(root: Path, base_url: str) -> "tuple[Settings, Home]":
+def _open(root: Path, base_url: str, clock: "Clock | None" = None) -> "tuple[Settings, Home]":
+    from connectors.home import utc_now
     from pipelines.resources import open_home
     from pipelines.settings import load_settings
 
@@ -128,7 +141,7 @@ def _open(root: Path, base_url: str) -> "tuple[Settings, Home]":
         nightshift_state_url=None,
         nightshift_warehouse_url=None,
     )
-    home = open_home(settings)
+    home = open_home(settings, clock or utc_now)
     (root / MARKER).touch()
     return settings, home
 

@@ -74,6 +74,7 @@ def _find(home: "Home", session_id: str, user_id: str | None) -> "LedgerSession"
 
 def _explained(home: "Home", session: "LedgerSession") -> "list[Line]":
     from assets.fhir.sleep_observations import fhir_context
+    from schemas.asleep_webhook import as_answer
     from schemas.explanation import InFhir, explain
     from schemas.fhir import session_observations
     from schemas.tables import SLEEP_HYPNOGRAMS, SLEEP_SESSIONS
@@ -91,7 +92,7 @@ def _explained(home: "Home", session: "LedgerSession") -> "list[Line]":
     resources = session_observations(fhir_context(home), row, hypnogram)
     stages = {name: hypnogram[name] for name in STAGE_COLUMNS} if hypnogram else {}
     units = {name: SLEEP_SESSIONS.unit(name) for name in SLEEP_SESSIONS.schema.names}
-    return explain(json.loads(document[0].body), row | stages, [InFhir(resources)], units)
+    return explain(as_answer(json.loads(document[0].body)), row | stages, [InFhir(resources)], units)
 
 
 def _row(table: Any, session: "LedgerSession") -> dict[str, Any] | None:

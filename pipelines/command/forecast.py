@@ -255,6 +255,7 @@ def _count_range(
     now: datetime,
 ) -> set[date]:
     """Count what a range of the backfill will ask of a user; gives the months that it touches."""
+    from assets.raw.event_marks import figures_of_event
     from assets.raw.sessions_of_user import (
         days_around,
         days_near,
@@ -272,7 +273,8 @@ def _count_range(
         start = datetime.fromisoformat(row.session_start_time).astimezone(UTC)
         part = found.part_of(utc_date(start))
         before = known.sessions.get(row.session_id)
-        if before and before.verdict == ledger.COMPLETE and before.fingerprint == fingerprint(row):
+        marked = before is not None and figures_of_event(before.fingerprint, row) is not None
+        if before and before.verdict == ledger.COMPLETE and (marked or before.fingerprint == fingerprint(row)):
             part.there += 1
         elif row.state not in STATES - {COMPLETE}:
             part.details += 1

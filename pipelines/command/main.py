@@ -18,6 +18,7 @@ from pipelines.command import (
     explain,
     export,
     history,
+    inbox,
     nights,
     quarantine,
     rebuild,
@@ -63,6 +64,7 @@ app.command("rebuild")(rebuild.rebuild)
 app.command("repair")(repair.repair)
 app.command("compact")(compact.compact)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(inbox.app, name="inbox")
 app.command("history")(history.history)
 app.command("explain")(explain.explain)
 app.add_typer(export.app, name="export")

@@ -30,19 +30,36 @@ def serve(
 
 
 def _receive(settings: "Settings", home: "Home", host: str, port: int) -> None:
+    from connectors.asleep.webhooks.health import Expected
     from connectors.asleep.webhooks.inbox import FILE_NAME, Inbox
+    from connectors.asleep.webhooks.metrics import Metrics
+    from connectors.asleep.webhooks.operations import Operations
     from connectors.asleep.webhooks.receiver import PATH, Receiver, receiver_app
     from connectors.asleep.webhooks.server import serve as listen
+    from connectors.asleep.webhooks.watch import Watch
     from connectors.asleep.webhooks.writer import Writer
     from connectors.logs import open_log
+    from pipelines.command.doctor.cron import last_tick
+    from pipelines.command.doctor.folder import ENOUGH_DISK_BYTES
+    from pipelines.command.doctor.schedule import PULL_TAKES
 
     log = open_log(home.logs)
     keys = [key.get_secret_value() for key in settings.asleep_webhook_keys or ()]
+    metrics = Metrics()
+    expected = Expected(
+        due=lambda now: last_tick(settings.nightshift_schedule, now - PULL_TAKES), free_bytes=ENOUGH_DISK_BYTES
+    )
+    operations = Operations(Watch(home, metrics.processed), metrics, expected)
     with Writer(Inbox(home.root / FILE_NAME), log) as writer:
         receiver = Receiver(
-            writer, keys, clock=home.clock, unknown_users=settings.nightshift_webhook_unknown_users, log=log
+            writer,
+            keys,
+            clock=home.clock,
+            unknown_users=settings.nightshift_webhook_unknown_users,
+            log=log,
+            metrics=metrics,
         )
-        app = receiver_app(receiver, writer)
+        app = receiver_app(receiver, writer, operations.routes())
         try:
             listen(app, host, port, lambda base_url: say(f"Receiving Asleep's webhooks at {base_url}{PATH}"))
         except OSError as error:

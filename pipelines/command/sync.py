@@ -55,8 +55,11 @@ def sync(
     start = parse_date(first, "--from") or min(end, today - timedelta(days=settings.nightshift_lookback_days))
     check_range(start, end)
 
+    # Who names dates or looks for deletions means everybody.
+    every_days = 1 if first or last or accept_deletions else settings.reconcile_days
+
     def pull(runner: "Runner") -> None:
-        runner.pull(start, end, only_unpulled=unfinished, accept_deletions=accept_deletions)
+        runner.pull(start, end, only_unpulled=unfinished, accept_deletions=accept_deletions, reconcile_days=every_days)
 
     summary = run_sync(settings, home, pull, new_vendor=new_vendor)
     report_and_exit(summary, as_json)
@@ -97,10 +100,14 @@ def run_sync(
     new_vendor: bool = False,
     patience: "Patience | None" = None,
 ) -> dict[str, Any]:
-    """Pull as told, build what is dirty, export it where a destination is set; the summary of ``sync --json``.
+    """Take the inbox in, pull as told, build what is dirty, export it where a destination is set.
 
-    ``patience`` is how long to bear with the vendor, as usual unless told. Raises: NightshiftError.
+    Gives the summary of ``sync --json``. ``patience`` is how long to bear with the vendor, as usual unless told.
+
+    Raises: NightshiftError; InboxUnavailable only when all else is done, because a pull brings what webhooks bring.
     """
+    from assets.raw.webhook_events import take_in_if_any
+    from connectors.asleep.webhooks.inbox import InboxUnavailable
     from connectors.logs import open_log
     from connectors.state.quarantine import count_quarantined
     from connectors.state.roster import users_to_ask
@@ -121,7 +128,12 @@ def run_sync(
     from pipelines.runs import open_runner
 
     known = _known_drift(home)
+    unusable, taken_in = None, None
     with PullProgress() as progress, open_runner(home, settings, progress, asleep) as runner:
+        try:
+            taken_in = take_in_if_any(home, settings.nightshift_webhook_retention_days)
+        except InboxUnavailable as error:
+            unusable = error
         try:
             pull(runner)
         except NightshiftError:
@@ -129,6 +141,8 @@ def run_sync(
             raise
         runner.drain()
         exported = runner.export(destination) if destination else None
+    if unusable:
+        raise unusable
     for news in sorted(_known_drift(home) - known):
         note(f"New in the vendor's answers: {news}. Nothing is lost by it; see docs/vendor-quirks.md.")
     with home.state.read() as connection:
@@ -144,6 +158,7 @@ def run_sync(
         "quarantined": quarantined,
         "failed_users": runner.watched.report.failed.total(),
         "seconds": round(time.monotonic() - began, 3),
+        **({"webhooks": taken_in.summary()} if taken_in else {}),
         **({"fhir_server": exported.counts()} if exported else {}),
     }
     open_log(home.logs).info(
@@ -188,6 +203,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"({calls['retries']} retries). Lake files written: {summary['partitions_written']}. "
         f"{summary['seconds']:.1f} s.",
     ]
+    if came := summary.get("webhooks"):
+        lines.insert(0, f"Webhooks: {came['events']} event(s) taken in, {came['sessions']} new session(s).")
+        if came["dead_letters"]:
+            lines.append(f"{came['dead_letters']} event(s) are dead letters: nightshift inbox list")
     if sent := summary.get("fhir_server"):
         lines.append(f"FHIR server: {sent['written']} resource(s) sent, {sent['unchanged']} there already.")
         if sent["left"]:

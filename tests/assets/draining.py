@@ -5,7 +5,7 @@ Where a test needs hundreds of runs. What Dagster adds (runs, ranges, checks) is
 
 from collections.abc import Callable, Sequence
 
-from assets.builds import INPUTS, MARTS, MARTS_INPUTS, Built, build_partitions
+from assets.builds import INPUTS, LIVE, MARTS, MARTS_INPUTS, Built, build_partitions
 from assets.fhir.average_stats_observations import build_average_stats_observations
 from assets.fhir.people import build_people
 from assets.fhir.sleep_observations import build_sleep_observations, fhir_context
@@ -17,6 +17,7 @@ from assets.lake.sleep_sessions import build_sleep_sessions
 from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
 from assets.lake.users import build_users
 from assets.marts.loading import load_marts
+from assets.warehouse.live_sessions import load_live_sessions
 from assets.warehouse.tables import load_average_stats, load_night_ledger, load_nights, load_users
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
@@ -54,6 +55,7 @@ def _make(home: Home, asset: str, partitions: Sequence[str]) -> int:
             "warehouse_night_ledger": lambda: load_night_ledger(home, warehouse, partitions),
             "warehouse_average_stats": lambda: load_average_stats(home, warehouse, partitions),
             "warehouse_users": lambda: load_users(home, warehouse),
+            LIVE: lambda: load_live_sessions(home, warehouse),
             MARTS: lambda: load_marts(home, warehouse),
         }
         loads[asset]()

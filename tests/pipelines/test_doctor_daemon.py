@@ -75,9 +75,9 @@ def leave_records(
 
 def test_the_names_are_those_of_the_definitions() -> None:
     """What the doctor looks for is what Dagster knows them by."""
-    assert nightly_schedule("0 4 * * *", 35).name == NIGHTLY
+    assert nightly_schedule("0 4 * * *", 35, 7).name == NIGHTLY
     assert dirty_partitions.name == BUILDS
-    assert nightly_schedule("0 4 * * *", 35).default_status is dg.DefaultScheduleStatus.STOPPED
+    assert nightly_schedule("0 4 * * *", 35, 7).default_status is dg.DefaultScheduleStatus.STOPPED
     assert dirty_partitions.default_status is dg.DefaultSensorStatus.RUNNING
 
 

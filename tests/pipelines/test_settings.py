@@ -26,6 +26,8 @@ DEFAULTS = {
     "nightshift_pseudonym_key": None,
     "asleep_webhook_keys": None,
     "nightshift_webhook_unknown_users": "quarantine",
+    "nightshift_webhook_retention_days": 30,
+    "nightshift_reconcile_days": 7,
     "fhir_base_url": None,
     "fhir_token": None,
     "fhir_client_id": None,
@@ -80,6 +82,7 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         "NIGHTSHIFT_PSEUDONYM_KEY": "sixteen letters!",
         "ASLEEP_WEBHOOK_KEYS": "old key, new-key",
         "NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS": "enrol",
+        "NIGHTSHIFT_WEBHOOK_RETENTION_DAYS": "0",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -97,6 +100,7 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert found.nightshift_pseudonym_key.get_secret_value() == "sixteen letters!"
     assert webhook_keys(found) == ["old key", "new-key"]
     assert found.nightshift_webhook_unknown_users == "enrol"
+    assert found.nightshift_webhook_retention_days == 0
 
 
 def webhook_keys(settings: Settings) -> list[str]:
@@ -186,7 +190,8 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     + [("NIGHTSHIFT_WAREHOUSE_URL", value) for value in ("warehouse.duckdb", "duckdb://x")]
     + [("NIGHTSHIFT_PSEUDONYM_KEY", "x" * 15)]
     + [("ASLEEP_WEBHOOK_KEYS", value) for value in (",", "a,", " , b", "ké", "a\tb", "1,2,3,4,5,6")]
-    + [("NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS", value) for value in ("reject", "Quarantine")],
+    + [("NIGHTSHIFT_WEBHOOK_UNKNOWN_USERS", value) for value in ("reject", "Quarantine")]
+    + [("NIGHTSHIFT_WEBHOOK_RETENTION_DAYS", value) for value in ("-1", "36501", "30 days")],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """One wrong setting is one clause."""

@@ -84,7 +84,7 @@ class Piped:
 
 def fill(warehouse: DuckDbWarehouse, *users: str) -> None:
     """Load these users."""
-    warehouse.load_users(arrow(USERS, [user(user_id=name) for name in users]))
+    warehouse.load_whole(USERS, arrow(USERS, [user(user_id=name) for name in users]))
 
 
 def cells(out: str) -> list[list[str]]:

@@ -57,7 +57,7 @@ def test_files_lie_where_the_page_says(table: Table) -> None:
 def test_the_view_of_epochs_has_the_columns_of_the_page(tmp_path: Path) -> None:
     """Names, order and types, as a fresh warehouse has them."""
     warehouse = DuckDbWarehouse(tmp_path / "warehouse.duckdb")
-    warehouse.load_users(USERS.schema.empty_table())
+    warehouse.load_whole(USERS, USERS.schema.empty_table())
     with warehouse.read() as connection:
         columns = connection.execute("DESCRIBE sleep_epochs").fetchall()
     assert [(name, kind) for name, kind, *_ in columns] == [(name, kind) for name, kind, _ in EPOCH_VIEW]

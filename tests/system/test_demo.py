@@ -41,3 +41,12 @@ def test_demo_starts_afresh_and_leaves_other_folders_alone(tmp_path: Path) -> No
     assert refused.returncode == 2
     assert "move it away" in refused.stderr
     assert (tmp_path / "data-demo" / "thesis.doc").exists()
+
+
+def test_a_night_arrives_by_webhook_without_a_call(tmp_path: Path) -> None:
+    """Batch by batch, then whole, from the simulator through the receiver to the tables; the vendor is not asked."""
+    shown = demo(tmp_path, "--live", "--users", "1", "--nights", "1")
+    assert shown.returncode == 0, shown.stderr
+    assert "batches have arrived" in shown.stdout
+    assert "0 calls to the vendor" in shown.stdout
+    assert shown.stdout.rstrip().endswith("webhook")

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from connectors.asleep.webhooks.inbox import Inbox, Outcome
+from connectors.home import Home
+from connectors.state.vendor import VendorAccount, remember_complete_pull, remember_vendor
 from tests.connectors.asleep.webhooks.posting import KEY, NEXT_KEY, USER, event, head, nights, rest
 from tests.system.conftest import NEUTRAL
 
@@ -36,6 +39,10 @@ class Served:
         content = json.dumps(body).encode() if isinstance(body, dict) else body
         headers = {"x-api-key": key, "x-user-id": user}
         return httpx.post(self.url, content=content, headers=headers, timeout=60).status_code  # type: ignore[arg-type]
+
+    def ask(self, path: str) -> httpx.Response:
+        """Ask what is asked of it beside the webhook."""
+        return httpx.get(self.url.replace("/asleep-webhook", path), timeout=60)
 
     def connect(self) -> socket.socket:
         """A connection of its own."""
@@ -58,6 +65,16 @@ def command(root: Path, *words: str, keys: str = f"{KEY}, {NEXT_KEY}") -> "subpr
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def pulled(root: Path, ago: timedelta) -> None:
+    """A home in which every user was last pulled so long ago."""
+    root.mkdir()
+    home = Home(root)
+    with home.state.write() as connection:
+        remember_vendor(connection, VendorAccount("asleep", "http://loopback", "0"))
+    remember_complete_pull(home.state, "asleep", home.clock() - ago)
+    home.state.close()
 
 
 @contextmanager
@@ -99,11 +116,15 @@ def test_a_port_that_is_taken_is_wrong_usage(tmp_path: Path) -> None:
 def test_it_ends_when_it_is_told_to_and_finishes_what_was_accepted(tmp_path: Path) -> None:
     """The night arrives with both keys; at SIGTERM an event on its way is still taken, and nobody new is let in."""
     sent = nights(4)
+    pulled(tmp_path / "home", ago=timedelta())
     with serving(tmp_path / "home") as served:
         statuses = [
             served.post(body, user, key)
             for (user, body), key in zip(sent.values(), (KEY, NEXT_KEY, KEY, NEXT_KEY), strict=True)
         ]
+        health = served.ask("/health").json()
+        assert [health[what]["fine"] for what in ("state", "inbox", "last_run")] == [True] * 3
+        assert health["inbox"]["depth"] == 4
         body = json.dumps(event()).encode()
         with served.connect() as halfway, served.connect() as idle:
             halfway.sendall(head(len(body)) + body[:-1])
@@ -125,13 +146,20 @@ def test_it_ends_when_it_is_told_to_and_finishes_what_was_accepted(tmp_path: Pat
 
 
 def test_a_full_disk_and_hostile_bodies_are_survived(tmp_path: Path) -> None:
-    """503 without room and well again with it; bodies of 15 and 50 MB at once need less than 50 MB of memory more."""
+    """503 without room and well again with it; bodies of 15 and 50 MB at once need less than 50 MB of memory more.
+
+    Health and metrics are told all the while; that no run has ended well for days makes no difference to the webhook.
+    """
+    pulled(tmp_path / "home", ago=timedelta(days=3))
     with serving(tmp_path / "home") as served:
         assert served.post(event(1)) == 200
+        health = served.ask("/health")
+        assert (health.status_code, health.json()["state"]["fine"]) == (503, True)
+        assert health.json()["last_run"]["fine"] is False
         no_limit = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (4_096, no_limit[1]))
         assert [served.post(event(2)), served.post(event(3))] == [503, 503]
-        assert httpx.get(served.url.replace("asleep-webhook", "ready")).status_code == 503
+        assert [served.ask(path).status_code for path in ("/ready", "/health", "/metrics")] == [503, 503, 200]
         resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, no_limit)
         assert served.post(event(2)) == 200
 

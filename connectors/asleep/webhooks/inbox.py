@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,7 +18,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors.asleep.webhooks import live_sessions
 from connectors.asleep.webhooks.inbox_tables import migrate
+from connectors.asleep.webhooks.live_sessions import LiveBatch, LiveSession, SessionKey
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
 from connectors.sqlite import make_shareable
@@ -42,6 +44,7 @@ _LONG_BYTES = 64 * 1024
 _BUSY_S = 10.0
 _CHECKPOINT_PAGES = 4_000
 _WAL_KEPT_BYTES = 64_000_000
+_READ_AT_ONCE_BYTES = 64_000_000
 
 
 class InboxUnavailable(NightshiftError):
@@ -126,6 +129,26 @@ class InboxEvent:
         return f"InboxEvent(id={self.id})"
 
 
+class Settled(NamedTuple):
+    """What has become of the event ``id``, why in a fixed word, and whether its body is forgotten."""
+
+    id: int
+    status: Status
+    reason: str
+    forgotten: bool = False
+
+
+class Listed(NamedTuple):
+    """An event as a list shows it: whose it is is not told."""
+
+    id: int
+    received_at: datetime
+    event: str
+    status: Status
+    reason: str
+    body_bytes: int
+
+
 class Backlog(NamedTuple):
     """How many events wait, and since when (seconds) the oldest of them; None when none does."""
 
@@ -158,11 +181,92 @@ class Inbox:
         return ended
 
     def events_after(self, cursor: int, limit: int) -> list[InboxEvent]:
-        """Up to ``limit`` new events whose id is above ``cursor``, in the order of their ids."""
+        """Up to ``limit`` new events whose id is above ``cursor``, in the order of ids; fewer if they are long."""
         query = f"SELECT id, {_COLUMNS} FROM events WHERE status = 'new' AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+        events: list[InboxEvent] = []
+        size = 0
         with self._connected() as connection:
-            rows = connection.execute(query, (cursor, limit)).fetchall()
-        return [_event(*row) for row in rows]
+            for row in connection.execute(query, (cursor, limit)):
+                events.append(_event(*row))
+                size += len(events[-1].delivery.body)
+                if size > _READ_AT_ONCE_BYTES:
+                    break
+        return events
+
+    def settle(
+        self, settled: Iterable[Settled], at: datetime, live: Iterable[LiveBatch] = (), ended: Iterable[SessionKey] = ()
+    ) -> None:
+        """Set what has become of new events, with what they say of running sessions; durably, all or none.
+
+        Batches are written into their sessions, then those that have ``ended`` are removed.
+        """
+        settled = list(settled)
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE events SET status = ?, reason = ?, marked_at = ? WHERE id = ?",
+                [(each.status, each.reason, _text(at), each.id) for each in settled],
+            )
+            forgotten = [(each.id,) for each in settled if each.forgotten]
+            connection.executemany("UPDATE events SET body = x'' WHERE id = ?", forgotten)
+            live_sessions.add_batches(connection, ((batch, _text(batch.received_at)) for batch in live))
+            live_sessions.end(connection, ended)
+            failpoint("inbox.settling")
+        failpoint("inbox.settled")
+
+    def live_sessions(self) -> list[LiveSession]:
+        """Every session of which batches have come and that is not known to be complete, by user and session."""
+        with self._connected() as connection:
+            return live_sessions.read_all(connection)
+
+    def running(self, keys: Iterable[SessionKey]) -> set[SessionKey]:
+        """Those of these sessions that run."""
+        with self._connected() as connection:
+            return live_sessions.running(connection, keys)
+
+    def silent_sessions(self, since: datetime) -> list[SessionKey]:
+        """The running sessions of which nothing has come since then."""
+        with self._connected() as connection:
+            return live_sessions.silent_since(connection, _text(since))
+
+    def forget_done(self, before: datetime) -> int:
+        """Delete the events that were done before then; how many. Dead letters stay."""
+        with self._transaction() as connection:
+            done = "DELETE FROM events WHERE status = 'done' AND marked_at < ?"
+            return connection.execute(done, (_text(before),)).rowcount
+
+    def retry(self, number: int | None = None) -> list[int]:
+        """Make dead letters new again, or one of them; their ids."""
+        again = "UPDATE events SET status = 'new', reason = '' WHERE status = 'dead_letter'"
+        one, values = ("", ()) if number is None else (" AND id = ?", (number,))
+        with self._transaction() as connection:
+            return sorted(row[0] for row in connection.execute(again + one + " RETURNING id", values).fetchall())
+
+    def listed(self, status: Status) -> list[Listed]:
+        """The events of a status in the order of their ids, without their bodies."""
+        query = """SELECT id, received_at, event, status, reason, length(body) FROM events
+            WHERE status = ? ORDER BY id"""
+        with self._connected() as connection:
+            rows = connection.execute(query, (status,)).fetchall()
+        return [Listed(row[0], datetime.fromisoformat(row[1]), row[2], Status(row[3]), *row[4:]) for row in rows]
+
+    def event(self, number: int) -> InboxEvent | None:
+        """The event of an id, if it is there."""
+        query = f"SELECT id, {_COLUMNS} FROM events WHERE id = ?"  # noqa: S608
+        with self._connected() as connection:
+            row = connection.execute(query, (number,)).fetchone()
+        return _event(*row) if row else None
+
+    def counts(self) -> dict[tuple[Status, str], int]:
+        """How many events have which status, and which reason."""
+        query = "SELECT status, reason, count(*) FROM events GROUP BY status, reason ORDER BY status, reason"
+        with self._connected() as connection:
+            return {(Status(status), reason): count for status, reason, count in connection.execute(query)}
+
+    def newest(self) -> int | None:
+        """The highest id of a new event; None if nothing is new."""
+        with self._connected() as connection:
+            newest: int | None = connection.execute("SELECT max(id) FROM events WHERE status = 'new'").fetchone()[0]
+        return newest
 
     def mark(self, ids: Iterable[int], status: Status, at: datetime, reason: str = "") -> int:
         """Set what has become of events, durably; the number of them that are there. ``reason`` is a fixed word."""
@@ -216,7 +320,9 @@ class Inbox:
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Only a file that is new: closing one that is open elsewhere in this process would drop its locks on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
         try:
             make_shareable(connection)

@@ -28,6 +28,29 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
             body_bytes INTEGER NOT NULL
         )""",
     ),
+    (
+        # Of each array the codes, a signed byte an epoch, and the batch that each of them is from, two bytes an epoch.
+        """CREATE TABLE live_sessions (
+            source TEXT NOT NULL,
+            user_id TEXT NOT NULL,
+            session_id TEXT NOT NULL,
+            epoch_s INTEGER NOT NULL,
+            epochs INTEGER NOT NULL,
+            batches INTEGER NOT NULL,
+            first_received_at TEXT NOT NULL,
+            last_received_at TEXT NOT NULL,
+            sleep_stages BLOB NOT NULL,
+            breath_stages BLOB NOT NULL,
+            snoring_stages BLOB NOT NULL,
+            sleep_from BLOB NOT NULL,
+            breath_from BLOB NOT NULL,
+            snoring_from BLOB NOT NULL,
+            batch_numbers BLOB NOT NULL,
+            PRIMARY KEY (source, user_id, session_id)
+        )""",
+        "CREATE INDEX done_events ON events (marked_at) WHERE status = 'done'",
+        "CREATE INDEX dead_letters ON events (id) WHERE status = 'dead_letter'",
+    ),
 )
 """Statements that lead from one version to the next; a change is a new entry at the end."""
 

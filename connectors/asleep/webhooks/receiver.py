@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,11 +18,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from connectors.asleep.webhooks.bodies import Bodies, BodyCutOff, BodyTooLarge, BodyTooSlow, Incoming
 from connectors.asleep.webhooks.inbox import Attempt, Delivery, InboxUnavailable, Outcome, Status
+from connectors.asleep.webhooks.metrics import Metrics
 from connectors.asleep.webhooks.writer import Writer
 from schemas.asleep import ASLEEP
 from schemas.asleep_webhook import NOT_JSON, InferenceComplete, UnreadableEvent, WebhookEvent, webhook_event
@@ -58,7 +60,10 @@ class _Refused(Exception):
 
 
 class Receiver:
-    """The webhook. Lets in whoever has one of ``keys``; ``unknown_users`` is kept with every event."""
+    """The webhook. Lets in whoever has one of ``keys``; ``unknown_users`` is kept with every event.
+
+    ``metrics`` counts how requests end.
+    """
 
     def __init__(
         self,
@@ -68,12 +73,14 @@ class Receiver:
         clock: "Clock",
         unknown_users: str,
         log: structlog.typing.FilteringBoundLogger,
+        metrics: Metrics,
         limits: Limits = Limits(),
     ) -> None:
         self._writer = writer
         self._keys = [_digest(key.encode()) for key in keys]
         self._clock = clock
         self._log = log
+        self._metrics = metrics
         self._unknown_users = unknown_users
         self._limits = limits
         self._bodies = Bodies(limits.body_bytes, limits.body_s)
@@ -88,6 +95,7 @@ class Receiver:
         refused = await self._refusal(request, incoming)
         if refused is None:
             return JSONResponse({"status": "received"})
+        self._metrics.ended(refused.outcome)
         if refused.outcome not in (Outcome.TOO_SLOW, Outcome.CUT_OFF):
             await self._bodies.let_pass(incoming)
         if refused.outcome is not Outcome.NOT_COMMITTED:
@@ -178,12 +186,15 @@ class Receiver:
 
         Raises: InboxUnavailable.
         """
+        begun = monotonic()
         outcome = Outcome.ACCEPTED if delivery.status is Status.NEW else Outcome.DEAD_LETTER
         try:
             async with asyncio.timeout(self._limits.commit_s):
-                await self._writer.record(Attempt(self._clock(), outcome, size, delivery))
+                ended = await self._writer.record(Attempt(self._clock(), outcome, size, delivery))
         except TimeoutError:
             raise InboxUnavailable("The inbox of webhooks takes too long.") from None
+        self._metrics.ended(ended)
+        self._metrics.committed(monotonic() - begun)
 
     async def _note(self, attempt: Attempt) -> None:
         """Return when it stands in the audit; that it cannot is no other news for the sender."""
@@ -192,8 +203,8 @@ class Receiver:
                 await self._writer.record(attempt)
 
 
-def receiver_app(receiver: Receiver, writer: Writer) -> Starlette:
-    """The routes: the webhook, and for whoever watches the process ``/live`` and ``/ready``."""
+def receiver_app(receiver: Receiver, writer: Writer, others: Sequence[BaseRoute] = ()) -> Starlette:
+    """The routes: the webhook, for whoever watches the process ``/live`` and ``/ready``, and ``others``."""
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -205,7 +216,7 @@ def receiver_app(receiver: Receiver, writer: Writer) -> Starlette:
             else _error(503, "The inbox cannot be written.")
         )
 
-    routes = [Route(PATH, receiver), Route("/live", live), Route("/ready", ready)]
+    routes = [Route(PATH, receiver), Route("/live", live), Route("/ready", ready), *others]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _elsewhere})
     app.router.redirect_slashes = False
     return app
@@ -230,4 +241,6 @@ def _error(status: int, sentence: str) -> Response:
 
 
 async def _elsewhere(_: Request, error: Any) -> Response:
-    return _error(error.status_code, "Not found" if error.status_code == 404 else "Not allowed")
+    answer = _error(error.status_code, "Not found" if error.status_code == 404 else "Not allowed")
+    answer.headers.update(error.headers or {})
+    return answer

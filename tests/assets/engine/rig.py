@@ -70,11 +70,11 @@ class Rig:
         """Set the home's clock to the vendor's, which moves when sessions are added."""
         self.clock.now = self.world.now
 
-    def pull(self, first: date, last: date) -> tuple[VendorLog, PullReport]:
+    def pull(self, first: date, last: date, reconcile_days: int = 1) -> tuple[VendorLog, PullReport]:
         """Pull these UTC dates and build nothing; what the vendor was asked, and what came of it."""
         log = VendorLog()
-        report = Puller(self.home, self.base_url, transport=Listening(log)).pull(first, last)
-        return log, report
+        puller = Puller(self.home, self.base_url, transport=Listening(log))
+        return log, puller.pull(first, last, reconcile_days=reconcile_days)
 
     def run(self, first: date, last: date) -> tuple[VendorLog, PullReport, int]:
         """Clear away what a killed run left, pull, build; also gives the number of files replaced."""

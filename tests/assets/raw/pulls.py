@@ -48,10 +48,11 @@ class Puller:
         *,
         only_unpulled: bool = False,
         accept_deletions: bool = False,
+        reconcile_days: int = 1,
         progress: Progress | None = None,
     ) -> PullReport:
         """Pull sessions and all that belongs to them."""
-        window = Window(first, last, only_unpulled, accept_deletions)
+        window = Window(first, last, only_unpulled, accept_deletions, reconcile_days)
         return self._run(lambda client, account: pull(self.home, client, account, window, progress))
 
     def pull_months(self, *months: date) -> PullReport:

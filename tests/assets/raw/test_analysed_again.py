@@ -135,7 +135,7 @@ def test_a_pull_that_dies_before_its_state_is_written_is_simply_run_again(
     vendor.sleep(user)
     before = vendor.known(user.user_id)
     with monkeypatch.context() as patch:
-        patch.setattr("assets.raw.pull.failpoint", die)
+        patch.setattr("assets.raw.committing.failpoint", die)
         with pytest.raises(KeyboardInterrupt):
             vendor.pull()
     after = vendor.known(user.user_id)  # the new night waits there, in case that it is deleted before the next pull

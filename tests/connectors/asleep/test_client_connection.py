@@ -1,15 +1,17 @@
 """The connection: what it opens keeps one budget and one breaker a home, and is as patient as it is told."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.asleep.connection import AsleepConnection
+from connectors.call_tally import read_tally
 from connectors.errors import HostUnreachable, ServerFailed, VendorDown, VendorError
 from connectors.patience import BreakerTimes, Patience, Retry
-from tests.connectors.loopback import Loopback, Sent, answer
+from tests.connectors.loopback import CLOSED, Loopback, Sent, answer
 
 HASTY = Patience(Retry(base_s=0, jitter_s=0), breaker=BreakerTimes(cool_s=0.001, longest_cool_s=0.001, down_s=0.01))
 
@@ -58,12 +60,27 @@ def test_an_outage_ends_the_run_in_one_sentence(tmp_path: Path) -> None:
     assert seen < 200
 
 
+def test_how_calls_were_answered_is_added_up(tmp_path: Path) -> None:
+    """Over all clients of the home, retries included, by endpoint and status; also where nobody answered."""
+    twice = replace(HASTY, retry=replace(HASTY.retry, attempts=2))
+    for sent in (answer(200, {"detail": "ok", "result": {"user_id": "u"}}), answer(404, {"detail": "User not found"})):
+        outcomes_of(3, sent, tmp_path, twice)
+    outcomes_of(1, answer(500), tmp_path, twice)
+    outcomes_of(1, CLOSED, tmp_path, twice)
+    assert read_tally(tmp_path / "locks" / "asleep.calls") == {
+        ("user", "200"): 3,
+        ("user", "404"): 3,
+        ("user", "500"): 2,
+        ("user", "no_answer"): 2,
+    }
+
+
 def test_the_breaker_lies_beside_the_budget_and_is_shared(tmp_path: Path) -> None:
     """Five users fail in one run and five in the next: the tenth call opens the breaker."""
     patience = Patience(Retry(attempts=1), breaker=BreakerTimes(cool_s=0.001, longest_cool_s=0.001, down_s=0))
     first, _ = outcomes_of(5, answer(500), tmp_path, patience)
     assert {type(outcome) for outcome in first} == {ServerFailed}
-    assert {path.name for path in (tmp_path / "locks").iterdir()} == {"asleep.budget", "asleep.breaker"}
+    assert {path.name for path in (tmp_path / "locks").iterdir()} == {"asleep.budget", "asleep.breaker", "asleep.calls"}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in (tmp_path / "locks").iterdir())
 
     async def main() -> list[type[BaseException]]:

@@ -42,7 +42,7 @@ def load(warehouse: Warehouse, table: Table, rows: Sequence[Row]) -> None:
         partitions.setdefault(partition_of(table, row), []).append(row)
     tables = {day: arrow(table, mine) for day, mine in partitions.items()}
     if table is USERS:
-        warehouse.load_users(arrow(USERS, list(rows)))
+        warehouse.load_whole(USERS, arrow(USERS, list(rows)))
     elif table.partition_column:
         warehouse.load_partitions(table, tables)
     else:

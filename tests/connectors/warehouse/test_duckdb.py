@@ -128,7 +128,7 @@ def load_months(warehouse: DuckDbWarehouse, rows: Rows) -> None:
 
 def load_users(warehouse: DuckDbWarehouse, rows: Rows) -> None:
     """Load rows as the users."""
-    warehouse.load_users(arrow(USERS, rows))
+    warehouse.load_whole(USERS, arrow(USERS, rows))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
     warehouse.load_partitions(
         AVERAGE_STATS, {m: arrow(AVERAGE_STATS, [month(period_start=m)]) for m in (DAY.replace(day=1), DAY)}
     )
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     assert counts(warehouse) == {
         "sleep_sessions": 3,
         "sleep_hypnograms": 3,
@@ -171,7 +171,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
     }
     warehouse.load_nights({NEXT_DAY: night_tables()})
     warehouse.load_partitions(AVERAGE_STATS, {DAY: arrow(AVERAGE_STATS, [])})
-    warehouse.load_users(arrow(USERS, []))
+    warehouse.load_whole(USERS, arrow(USERS, []))
     assert {row["start_time"] for row in rows_of(warehouse, SLEEP_SESSIONS)} == {early, BEFORE_MIDNIGHT}
     assert counts(warehouse) == {
         "sleep_sessions": 2,
@@ -204,10 +204,10 @@ def test_a_changed_session_has_only_its_new_intervals(warehouse: DuckDbWarehouse
 
 def test_an_open_reader_keeps_its_state_and_holds_up_nobody(warehouse: DuckDbWarehouse) -> None:
     """A connection opened before a load sees the old rows after it; the load succeeds, the next reader sees the new."""
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     old_file = warehouse.path.stat().st_ino
     with warehouse.read() as reader:
-        warehouse.load_users(arrow(USERS, [user(user_id="anna"), user(user_id="bert")]))
+        warehouse.load_whole(USERS, arrow(USERS, [user(user_id="anna"), user(user_id="bert")]))
         assert reader.execute("SELECT count(*) FROM users").fetchall() == [(1,)]
         assert reader.execute("SELECT user_id FROM users").fetchall() == [(user()["user_id"],)]
     assert counts(warehouse)["users"] == 2
@@ -216,7 +216,7 @@ def test_an_open_reader_keeps_its_state_and_holds_up_nobody(warehouse: DuckDbWar
 
 def test_a_reader_cannot_write(warehouse: DuckDbWarehouse) -> None:
     """What analysts get is read-only."""
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     with warehouse.read() as reader, pytest.raises(duckdb.Error, match="read-only"):
         reader.execute("DELETE FROM users")
 
@@ -235,7 +235,7 @@ def test_a_file_that_is_no_warehouse_is_told(warehouse: DuckDbWarehouse) -> None
     with pytest.raises(WarehouseUnavailable) as refused, warehouse.read():
         pass
     with pytest.raises(WarehouseUnavailable) as refused_load:
-        warehouse.load_users(arrow(USERS, [user()]))
+        warehouse.load_whole(USERS, arrow(USERS, [user()]))
     assert "canary" not in f"{refused.value} {refused_load.value}"
     assert warehouse.path.read_bytes() == b"canary " * 1000
 
@@ -256,7 +256,7 @@ TYPES = {
 
 def test_tables_have_the_columns_types_and_comments_of_the_schemas(warehouse: DuckDbWarehouse) -> None:
     """Every column in its order, NOT NULL where it is required, with its meaning and unit as comment."""
-    warehouse.load_users(arrow(USERS, []))
+    warehouse.load_whole(USERS, arrow(USERS, []))
     columns = ask(
         warehouse,
         "SELECT table_name, column_name, is_nullable, comment FROM duckdb_columns() "
@@ -315,7 +315,7 @@ def test_a_failed_load_changes_nothing_and_tells_no_value(
     warehouse: DuckDbWarehouse, change: Mapping[str, Any]
 ) -> None:
     """The old file stays to the byte, nothing half made is left, and no text or traceback holds a value of a row."""
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     before = warehouse.path.read_bytes()
     good = arrow(USERS, [user(user_id="canary")])
     bad = good
@@ -323,7 +323,7 @@ def test_a_failed_load_changes_nothing_and_tells_no_value(
         place = good.schema.get_field_index(name)
         bad = good.append_column(name, values) if place < 0 else good.set_column(place, name, values)
     with pytest.raises(WarehouseUnavailable, match=r"The warehouse cannot be loaded \(\w+\): check space") as refused:
-        warehouse.load_users(bad)
+        warehouse.load_whole(USERS, bad)
     assert "canary" not in "".join(line for line in traceback.format_exception(refused.value) if "Error:" in line)
     assert refused.value.__suppress_context__
     assert warehouse.path.read_bytes() == before
@@ -342,9 +342,9 @@ def test_an_error_of_the_loader_changes_nothing(warehouse: DuckDbWarehouse) -> N
 
 def test_a_full_disk_leaves_the_old_state(warehouse: DuckDbWarehouse) -> None:
     """The load fails in plain words; what was loaded before can still be read."""
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     with full_disk(room_bytes=4096), pytest.raises(WarehouseUnavailable, match="cannot be loaded"):
-        warehouse.load_users(arrow(USERS, []))
+        warehouse.load_whole(USERS, arrow(USERS, []))
     assert counts(warehouse)["users"] == 1
     assert list(warehouse.path.parent.iterdir()) == [warehouse.path]
 
@@ -352,14 +352,14 @@ def test_a_full_disk_leaves_the_old_state(warehouse: DuckDbWarehouse) -> None:
 def test_a_read_only_folder_is_told_in_one_sentence() -> None:
     """Loading there is refused with the reason."""
     with read_only_folder() as folder, pytest.raises(WarehouseUnavailable, match="cannot be loaded"):
-        DuckDbWarehouse(folder / "warehouse.duckdb").load_users(arrow(USERS, []))
+        DuckDbWarehouse(folder / "warehouse.duckdb").load_whole(USERS, arrow(USERS, []))
 
 
 def test_what_a_killed_load_left_is_cleared_by_the_next(warehouse: DuckDbWarehouse) -> None:
     """Copies and their write-ahead logs, whoever's process number they carry."""
     for name in (f"{TEMPORARY}1-warehouse.duckdb", f"{TEMPORARY}1-warehouse.duckdb.wal"):
         warehouse.path.with_name(name).write_bytes(b"half")
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     assert list(warehouse.path.parent.iterdir()) == [warehouse.path]
 
 
@@ -368,7 +368,7 @@ def test_what_a_killed_load_had_put_aside_is_cleared_by_the_next(warehouse: Duck
     aside = warehouse.path.with_name(f"{TEMPORARY}1-warehouse.duckdb.tmp")
     aside.mkdir(parents=True)
     (aside / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"half")
-    warehouse.load_users(arrow(USERS, [user()]))
+    warehouse.load_whole(USERS, arrow(USERS, [user()]))
     assert list(warehouse.path.parent.iterdir()) == [warehouse.path]
 
 
@@ -390,7 +390,7 @@ def test_a_disk_without_room_is_called_full(
 
     monkeypatch.setattr(duckdb, "connect", failing)
     with pytest.raises(WarehouseUnavailable) as refused:
-        warehouse.load_users(arrow(USERS, [user()]))
+        warehouse.load_whole(USERS, arrow(USERS, [user()]))
     assert str(refused.value) == (
         "The warehouse cannot be loaded because the disk is full (a load needs room for a copy of it): make room, "
         "then run again."

@@ -302,7 +302,7 @@ def test_a_reader_sees_one_state(tried: Tried) -> None:
     load(tried.warehouse, USERS, [user()])
     with tried.warehouse.read() as reader:
         assert reader.execute("SELECT count(*) FROM users").fetchall() == [(1,)]
-        tried.again().load_users(arrow(USERS, []))
+        tried.again().load_whole(USERS, arrow(USERS, []))
         assert reader.execute("SELECT count(*) FROM users").fetchall() == [(1,)]
     assert rows_of(tried.warehouse, USERS) == []
 

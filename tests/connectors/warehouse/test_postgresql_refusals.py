@@ -21,7 +21,7 @@ from tests.schemas.fhir.rows import user
 def refusal(warehouse: PostgresWarehouse, rows: pa.Table | None = None) -> WarehouseUnavailable:
     """What a load of users is refused with; its text and traceback tell no value."""
     with pytest.raises(WarehouseUnavailable) as refused:
-        warehouse.load_users(arrow(USERS, [user(user_id="canary")]) if rows is None else rows)
+        warehouse.load_whole(USERS, arrow(USERS, [user(user_id="canary")]) if rows is None else rows)
     told = [line for line in traceback.format_exception(refused.value) if "Error:" in line or "Unavailable:" in line]
     assert "canary" not in f"{told}{refused.value!r}"
     assert refused.value.__cause__ is None

@@ -98,11 +98,11 @@ def test_a_failed_load_changes_nothing_and_tells_no_value(warehouse: SqlAlchemyW
     """Not even the tables that it would have made."""
     twice = arrow(USERS, [user(user_id="canary"), user(user_id="canary")])
     with pytest.raises(WarehouseUnavailable) as refused:
-        warehouse.load_users(twice)
+        warehouse.load_whole(USERS, twice)
     assert not warehouse.exists()
     load(warehouse, USERS, [user()])
     with pytest.raises(WarehouseUnavailable, match="cannot be used \\(IntegrityError\\)") as refused:
-        warehouse.load_users(twice)
+        warehouse.load_whole(USERS, twice)
     assert "canary" not in repr(refused.value)
     assert refused.value.__suppress_context__
     assert rows_of(warehouse, USERS) == [user()]

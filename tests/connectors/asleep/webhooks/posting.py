@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,17 +15,28 @@ import httpx
 from connectors.asleep.sandbox import World
 from connectors.asleep.sandbox.sessions import Session
 from connectors.asleep.sandbox.webhooks import session_complete
+from connectors.asleep.webhooks.health import Expected
 from connectors.asleep.webhooks.inbox import Inbox
+from connectors.asleep.webhooks.metrics import Metrics
+from connectors.asleep.webhooks.operations import Operations
 from connectors.asleep.webhooks.receiver import PATH, Limits, Receiver, receiver_app
 from connectors.asleep.webhooks.server import running
+from connectors.asleep.webhooks.watch import Watch
 from connectors.asleep.webhooks.writer import Writer
+from connectors.home import Home
 from connectors.logs import open_log
+from connectors.state.ledger import COMPLETE, DELETED, PENDING, LedgerSession, put_sessions
+from connectors.state.vendor import VendorAccount, remember_complete_pull, remember_vendor
 
 NOW = datetime(2026, 10, 27, 9, 0, tzinfo=UTC)
 KEY, NEXT_KEY = "canary-key-of-today", "canary-key-of-tomorrow"
 USER = "G-20261027090000-CanaryUserCanaryUser"
 
+PULLED = NOW - timedelta(hours=5)
+SESSION = "20261026220000_canary"
+
 LIMITS = Limits()
+EXPECTED = Expected(due=lambda now: now - timedelta(days=1), free_bytes=0)
 
 
 @dataclass
@@ -75,18 +86,50 @@ def head(length: int | None, **headers: str) -> bytes:
 
 @contextmanager
 def receiver(folder: Path, limits: Limits = LIMITS, head_s: float = 10, busy_s: float = 10) -> Iterator[Post]:
-    """A receiver with its inbox and log in ``folder``."""
-    log, file = open_log(folder), folder / "inbox.db"
+    """A receiver with its inbox and log in ``folder``, which is the home it watches; every look is a new one."""
+    log, file, metrics = open_log(folder), folder / "inbox.db", Metrics()
+    watch = Watch(Home(folder, clock=lambda: NOW), metrics.processed, kept_s=0)
     with Writer(Inbox(file, busy_s), log) as writer:
         answering = Receiver(
-            writer, [KEY, NEXT_KEY], clock=lambda: NOW, unknown_users="quarantine", log=log, limits=limits
+            writer,
+            [KEY, NEXT_KEY],
+            clock=lambda: NOW,
+            unknown_users="quarantine",
+            log=log,
+            metrics=metrics,
+            limits=limits,
         )
+        routes = Operations(watch, metrics, EXPECTED).routes()
         with (
-            running(receiver_app(answering, writer), head_s) as base_url,
+            running(receiver_app(answering, writer, routes), head_s) as base_url,
             httpx.Client(base_url=base_url, timeout=60) as client,
             closing(Inbox(file)) as inbox,
         ):
             yield Post(base_url, inbox, client)
+
+
+@contextmanager
+def well(folder: Path, busy_s: float = 10) -> Iterator[Post]:
+    """A receiver in a home whose last run has ended well."""
+    with_state(folder)
+    with receiver(folder, busy_s=busy_s) as post:
+        yield post
+
+
+def with_state(folder: Path) -> None:
+    """A state with sessions at every verdict, after a complete pull."""
+    state = Home(folder).state
+    with state.write() as connection:
+        remember_vendor(connection, VendorAccount("asleep", "http://canary", "canary"))
+        rows = [
+            LedgerSession(
+                "asleep", USER, f"{SESSION}{n}", "canary", date(2026, 10, 26), "f", verdict, None, 1, PULLED, PULLED
+            )
+            for n, verdict in enumerate([COMPLETE, COMPLETE, PENDING, DELETED])
+        ]
+        put_sessions(connection, rows)
+    remember_complete_pull(state, "asleep", PULLED)
+    state.close()
 
 
 def event(number: int = 0, **data: Any) -> dict[str, Any]:

@@ -1,21 +1,22 @@
 """Bodies that mean harm: never a 5xx, and the receiver goes on; what is JSON is kept to the byte."""
 
 import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from shutil import rmtree
 
+import httpx
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connectors.asleep.webhooks.inbox import Outcome
+from connectors.asleep.webhooks.inbox import Inbox, Outcome
+from tests.connectors.asleep.webhooks.hostile import EVENT, FAMILIES, INFERENCE, send
 from tests.connectors.asleep.webhooks.posting import USER, Post, event
+from tests.system.test_serve import Served, serving
 
-EVENT = json.dumps(event(1, stat={"time_in_bed": 3600})).encode()
-INFERENCE = json.dumps(
-    {
-        "event": "INFERENCE_COMPLETE",
-        "version": "V3",
-        "data": {"user_id": USER, "session_id": "s_1", "seq_num": 39, "inference_seq_num": 3, "sleep_stages": [1] * 40},
-    }
-).encode()
 VALID = st.sampled_from([EVENT, INFERENCE])
 NUMBERS = [b"1e999", b"-1e999", b"9" * 6000, b"-0", b"1e-999", b"NaN", b"Infinity", b"0x10", b"01", b"1." + b"0" * 6000]
 TEXTS = [b'"\\ud800"', b'"\\udc00\\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b'"\\u0000"', b'"\x00"', b'"' + b"x" * 9000]
@@ -71,7 +72,7 @@ FATES = {200: {Outcome.ACCEPTED, Outcome.DEAD_LETTER, Outcome.DUPLICATE}, 400: {
 
 
 @given(bodies=st.lists(HOSTILE, min_size=1, max_size=10))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_is_answered_with_a_failure(shared: Post, bodies: list[bytes]) -> None:
     """200 or 400 for each; the audit has one line more for each, with an outcome that fits."""
     before = tally(shared)
@@ -119,3 +120,63 @@ def tally(post: Post) -> dict[int, int]:
     """How many attempts the audit has for each answer."""
     outcomes = post.inbox.outcomes()
     return {status: sum(outcomes.get(outcome, 0) for outcome in fates) for status, fates in FATES.items()}
+
+
+ANSWERS = {
+    "mutated": {200, 400},
+    "truncated": {400},
+    "nested": {200, 400},
+    "huge_numbers": {200, 400},
+    "not_numbers": {400},
+    "surrogates": {200, 400},
+    "twice": {200, 400},
+    "bombs": {400, 415},
+    "fifty_mb": {413},
+    "wrong_types": {200, 400},
+}
+
+
+def test_twenty_thousand_hostile_requests_are_answered(tmp_path: Path) -> None:
+    """Ten families, with what is right for each; the receiver's process stays as small as it was, and well."""
+    withstands(tmp_path / "home", 20_000)
+
+
+@pytest.mark.soak
+def test_a_million_hostile_requests_are_answered(tmp_path: Path) -> None:
+    """The same, and others."""
+    withstands(tmp_path / "home", 1_000_000)
+    rmtree(tmp_path / "home")  # half a gigabyte
+
+
+def withstands(root: Path, count: int) -> None:
+    """Send so many to a receiver in a process of its own."""
+    with serving(root) as served:
+        assert served.post(event(2)) == 200
+        assert served.ask("/health").json()["disk"]["free_bytes"] > 0
+        url, before = httpx.URL(served.url), served.most_memory_mib()
+        answers = send((url.host, url.port or 80), count)
+        assert served.post(event(3)) == 200
+        grown = served.most_memory_mib() - before
+        ended = counted(served)
+        served.process.terminate()
+        out, err = served.process.communicate(timeout=120)
+    assert (served.process.returncode, out, err) == (0, "", "")
+    assert {family: set(statuses) for family, statuses in answers.items()} == ANSWERS
+    assert {statuses.total() for statuses in answers.values()} == {count // len(FAMILIES)}
+    assert grown < 50
+    with closing(Inbox(root / "inbox.db")) as inbox:
+        audit = Counter(inbox.outcomes())
+    with closing(sqlite3.connect(root / "inbox.db")) as connection:
+        good = [(event(number)["data"]["session"]["id"], json.dumps(event(number)).encode()) for number in (2, 3)]
+        query = "SELECT session_id, body FROM events WHERE session_id IN (?, ?) AND status = 'new' ORDER BY id"
+        assert connection.execute(query, [session for session, _ in good]).fetchall() == good
+    assert audit.total() == count + 2
+    assert ended == audit
+    assert not list((root / "logs").iterdir())
+
+
+def counted(served: Served) -> Counter[str]:
+    """How requests ended, by ``/metrics``."""
+    text = served.ask("/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith("nightshift_webhook_requests_total{")]
+    return Counter({line.split('"')[1]: int(float(line.split()[-1])) for line in lines})

@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 from connectors.asleep.webhooks.server import serve
 from connectors.asleep.webhooks.inbox import Inbox
+from connectors.asleep.webhooks.metrics import Metrics
 from connectors.asleep.webhooks.receiver import Receiver, receiver_app
 from connectors.asleep.webhooks.writer import Writer
 from connectors.logs import open_log
@@ -28,7 +29,7 @@ from tests.connectors.asleep.webhooks.posting import KEY, NOW
 folder = Path(sys.argv[1])
 log = open_log(folder)
 with Writer(Inbox(folder / "inbox.db"), log) as writer:
-    receiver = Receiver(writer, [KEY], clock=lambda: NOW, unknown_users="quarantine", log=log)
+    receiver = Receiver(writer, [KEY], clock=lambda: NOW, unknown_users="quarantine", log=log, metrics=Metrics())
     serve(receiver_app(receiver, writer), "127.0.0.1", 0, lambda url: print(url, flush=True))
 """
 
