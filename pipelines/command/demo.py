@@ -3,12 +3,9 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +14,7 @@ import typer
 from connectors.errors import NightshiftError, WrongUsage
 from pipelines.command.console import print_table, say
 from pipelines.command.sandbox import DEFAULT_KEY
+from pipelines.command.serving import serving
 from schemas.asleep import ASLEEP
 
 if TYPE_CHECKING:
@@ -83,19 +81,11 @@ def fresh_demo_home() -> Path:
     return root.resolve()
 
 
-@contextmanager
-def sandbox_process(users: int, nights: int, seed: int) -> Iterator[str]:
+def sandbox_process(users: int, nights: int, seed: int) -> AbstractContextManager[str]:
     """The simulator in a process of its own; gives its base URL. Raises: SandboxFailed."""
     world = ["--users", str(users), "--nights", str(nights), "--seed", str(seed), "--key", DEFAULT_KEY]
-    command = [sys.executable, "-m", "pipelines.command.main", "sandbox", "--port", "0", *world]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
-        try:
-            first_line = process.stdout.readline() if process.stdout else ""
-            if " at " not in first_line:
-                raise SandboxFailed("The sandbox did not start: run `nightshift sandbox` to see why.")
-            yield first_line.strip().rpartition(" at ")[2]
-        finally:
-            process.terminate()
+    failed = SandboxFailed("The sandbox did not start: run `nightshift sandbox` to see why.")
+    return serving("sandbox", "--port", "0", *world, unserved=failed)
 
 
 def check_truth(settings: "Settings", home: "Home", base_url: str) -> int:

@@ -4,22 +4,17 @@ The simulator posts to a real receiver, which keeps the events; here they are ta
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import NightshiftError
 from pipelines.command.console import say
+from pipelines.command.serving import serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from connectors.home import Home
     from pipelines.settings import Settings
 
@@ -45,7 +40,9 @@ def show_a_night(settings: "Settings", home: "Home", clock: "WorldClock", key: s
     """
     from pipelines.command.sync import run_sync
 
-    with receiver_process(home.root, key) as callback_url:
+    failed = ReceiverFailed("The receiver did not start: run `nightshift serve` to see why.")
+    receiver = {"NIGHTSHIFT_HOME": str(home.root), "ASLEEP_WEBHOOK_KEYS": key}
+    with serving("serve", "--port", "0", unserved=failed, **receiver) as callback_url:
         clock.control("callback", {"url": callback_url, "key": key})
         [session_id] = clock.control("cases", {"case": "open", "user": None})["added"]
         follow()
@@ -86,21 +83,6 @@ class WorldClock:
         with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - the simulator on loopback
             told: dict[str, Any] = json.load(answer)
         return told
-
-
-@contextmanager
-def receiver_process(root: "Path", key: str) -> Iterator[str]:
-    """``nightshift serve`` on this home in a process of its own; gives where to post. Raises: ReceiverFailed."""
-    command = [sys.executable, "-m", "pipelines.command.main", "serve", "--port", "0"]
-    environment = {**os.environ, "NIGHTSHIFT_HOME": str(root), "ASLEEP_WEBHOOK_KEYS": key}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - ours
-        try:
-            first_line = process.stdout.readline() if process.stdout else ""
-            if " at " not in first_line:
-                raise ReceiverFailed("The receiver did not start: run `nightshift serve` to see why.")
-            yield first_line.strip().rpartition(" at ")[2]
-        finally:
-            process.terminate()
 
 
 def _watch(home: "Home", clock: WorldClock, session_id: str) -> None:
