@@ -10,6 +10,7 @@ from assets.builds import (
     ALL_USERS,
     DAILY_INPUTS,
     INPUTS,
+    LIVE_INPUTS,
     MARTS,
     MARTS_INPUTS,
     MONTHLY_INPUTS,
@@ -248,7 +249,8 @@ def test_inputs_come_before_what_reads_them_and_are_of_its_family() -> None:
         for number, (asset, inputs) in enumerate(family.items()):
             assert set(inputs) <= set(names[:number])
             assert family_of(asset) == names
-    assert len(INPUTS) == sum(map(len, (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, MARTS_INPUTS)))
+    families = (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, LIVE_INPUTS, MARTS_INPUTS)
+    assert len(INPUTS) == sum(map(len, families))
     assert {*MARTS_INPUTS[MARTS]} == {table.name for table in MART_INPUTS}
 
 

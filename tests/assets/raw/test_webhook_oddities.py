@@ -60,7 +60,7 @@ def is_readable(body: bytes) -> bool:
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from(PLACES), VALUES | st.just(...)), min_size=1, max_size=3), max_size=12)
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_whatever_is_in_an_event_the_others_are_taken_in(variations: list[list[tuple[tuple[str, str], Any]]]) -> None:
     """Every event has a reason, the last one is good, and everything kept can be built."""
     bodies = [body for body in map(changed, variations) if is_readable(body)]
