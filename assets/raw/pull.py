@@ -239,7 +239,7 @@ async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], p
             await _pull_chunk(home, errand, chunk, report, progress)
 
     await _together(take(chunk) for chunk in _chunks(users, errand.days))
-    if report.gone and report.gone == report.users:
+    if report.gone and report.gone == report.users and _nobody_is_known(home):
         report.failed[UserNotFound.kind] += report.gone
     return report
 
@@ -315,6 +315,12 @@ def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
         with home.state.read() as connection:
             return users_to_reconcile(connection, users, window.reconcile_days, home.clock()), window
     return chosen, replace(window, first=min(window.first, days[0]), last=max(window.last, days[1]))
+
+
+def _nobody_is_known(home: Home) -> bool:
+    """Whether the vendor knows none of the roster's users; those who were not asked now count as they did."""
+    with home.state.read() as connection:
+        return all(user.gone for user in users_to_ask(connection, ASLEEP))
 
 
 def _left_over(home: Home) -> bool:

@@ -103,6 +103,23 @@ def test_a_week_of_lost_webhooks_of_many(opened: Any) -> None:
     days_with_lost_webhooks(opened(10_000))
 
 
+def test_a_user_who_is_gone_does_not_look_like_a_vendor_that_forgot_everybody(opened: Any) -> None:
+    """Although nobody else is listed on that day."""
+    rig = opened(3)
+    nightly(rig, 1)
+    gone, *others = rig.world.users()
+    rig.world.delete_user(gone.user_id)
+    _, report = rig.pull(rig.today - timedelta(days=35), rig.today, 1)
+    assert report.failed.total() == 1
+    for _ in range(2):
+        before = {session.id for user in others for session in user.sessions}
+        rig.world.add_nights(1)
+        rig.keep_up()
+        new = [(user, one) for user, one in complete_sessions(rig.world) if one.id not in before]
+        receive(rig.home, [body_of(user, one, rig.world.now) for user, one in new])
+        nightly(rig, 30)
+
+
 def test_without_webhooks_everybody_is_listed_every_time(opened: Any) -> None:
     """As a first pull does, and one that names its dates."""
     rig = opened(5)
