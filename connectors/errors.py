@@ -98,6 +98,18 @@ class SessionNotFound(VendorError):
         self.body = body
 
 
+class DeviceNotFound(VendorError):
+    """404: the vendor does not know the device, or it belongs to somebody else."""
+
+    kind: ClassVar[str] = "device_not_found"
+
+
+class DeviceOffline(VendorError):
+    """503: the vendor is well, but has lost the device; still so after all retries."""
+
+    kind: ClassVar[str] = "device_offline"
+
+
 class InvalidRequest(VendorError):
     """400 or 422: the vendor refuses the parameters."""
 

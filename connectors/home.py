@@ -48,6 +48,7 @@ class Home:
     root: Path
     state_url: str | None = None
     pseudonym_key: bytes | None = None
+    secret_key: bytes | None = None
     fhir_base: str = DEFAULT_BASE
     fhir_stage_intervals: bool = False
     clock: Clock = utc_now
@@ -151,10 +152,18 @@ class Home:
 
         Raises: DiskUnavailable.
         """
-        if self.pseudonym_key is not None:
-            return self.pseudonym_key
-        path = self.root / "pseudonym.key"
-        with self.lock("pseudonym-key"):
+        return self._own_key("pseudonym") if self.pseudonym_key is None else self.pseudonym_key
+
+    def secret_for_tokens(self) -> bytes:
+        """The secret that seals stored tokens: from the settings, else made on first use and kept with mode 0600.
+
+        Raises: DiskUnavailable.
+        """
+        return self._own_key("secret") if self.secret_key is None else self.secret_key
+
+    def _own_key(self, name: str) -> bytes:
+        path = self.root / f"{name}.key"
+        with self.lock(f"{name}-key"):
             if not path.exists():
                 publish(path, token_bytes(32), mode=0o600)
             return path.read_bytes()

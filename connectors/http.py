@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import httpx
 
@@ -21,7 +21,6 @@ from connectors.errors import CutShort, HostUnreachable, RateLimited, ServerFail
 from connectors.lake.publish import DiskUnavailable
 from connectors.pace import Slot
 from connectors.patience import Patience, Tries, retry_after_s
-from connectors.rate_limit import RateLimit
 from connectors.stop import Stop
 from connectors.transport import TRANSPORT_ERRORS, diagnosis, open_client, origin, parsed
 
@@ -59,17 +58,37 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer in full. ``body`` as received; ``attempts`` counts this one; ``retry_after_s`` is the host's wish."""
+    """An answer in full. ``body`` as received; ``attempts`` counts this one; ``retry_after_s`` is the host's wish.
+
+    ``headers`` finds a name in whatever case.
+    """
 
     status: int
     body: bytes = field(repr=False)
     attempts: int
     received_at: datetime
     retry_after_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 Judge = Callable[[Reply], VendorError | None]
 """Tells the error an answer stands for, or None when it is good."""
+
+
+class Allowance(Protocol):
+    """What a host lets us ask, whatever its arithmetic: ``RateLimit`` is one. All raise ``DiskUnavailable``."""
+
+    async def acquire(self) -> Slot:
+        """Wait until one more call may leave."""
+        ...
+
+    async def refused(self, slot: Slot, wish_s: float | None, pauses_s: tuple[float, float]) -> float:
+        """The host refused the call of ``slot``; the seconds for which it has accepted none."""
+        ...
+
+    async def accepted(self, slot: Slot) -> None:
+        """The host accepted the call of ``slot``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -100,7 +119,7 @@ class Host:
         headers: Mapping[str, str],
         *,
         setting: str,
-        rate_limit: RateLimit,
+        rate_limit: Allowance,
         concurrency: int,
         clock: Callable[[], datetime],
         patience: Patience | None = None,
@@ -235,7 +254,7 @@ class Host:
         else:
             now = self._clock()
             wish_s = retry_after_s(response.headers.get("retry-after"), now)
-            return Reply(response.status_code, response.content, attempt, now, wish_s)
+            return Reply(response.status_code, response.content, attempt, now, wish_s, response.headers)
         # Made out here because an error made in the handler would carry the library's one as its context.
         return self._unreachable(reason, may_have_run, attempt)
 

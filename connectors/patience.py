@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import uniform
 
-from connectors.errors import CutShort, HostUnreachable, RateLimited, ServerFailed, VendorError
+from connectors.errors import CutShort, DeviceOffline, HostUnreachable, RateLimited, ServerFailed, VendorError
 from connectors.pace import LONGEST_PAUSE_S, LOWEST_PER_SECOND
 from connectors.transport import ANSWER_S
 
@@ -99,7 +99,7 @@ def _is_passing(error: VendorError, repeatable: bool) -> bool:
     match error:
         case HostUnreachable():
             return repeatable or not error.may_have_run
-        case ServerFailed() | CutShort():
+        case ServerFailed() | CutShort() | DeviceOffline():
             return repeatable
     return False
 

@@ -45,6 +45,7 @@ def open_client(
         # "pool" becomes aiohttp's limit for getting a connection, opened or reused: it covers name resolution too.
         timeout=httpx.Timeout(answer_s, connect=CONNECT_S, pool=CONNECT_S),
         transport=transport or _pool(url, concurrency),
+        verify=_trust(),
     )
 
 
@@ -85,7 +86,13 @@ class _Pool(AiohttpTransport):
 
 def _pool(url: httpx.URL, concurrency: int) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=IDLE_S)
-    return _Pool(limits=limits, proxy=_proxy(url))
+    return _Pool(verify=_trust(), limits=limits, proxy=_proxy(url))
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom to believe; read once a process, because all the certificates take longer than many a request."""
+    return httpx.create_ssl_context()
 
 
 def _proxy(url: httpx.URL) -> httpx.Proxy | None:

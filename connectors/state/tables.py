@@ -183,3 +183,13 @@ destinations = Table(
 )
 
 organisations = Table("organisations", metadata, Column("org_id", String, primary_key=True))
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("credentials", String, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("changed_at", UtcTime, nullable=False),
+)

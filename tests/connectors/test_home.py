@@ -87,6 +87,17 @@ def test_the_key_for_pseudonyms_is_made_once_for_the_owner_only(home: Home) -> N
     assert (home.root / "pseudonym.key").read_bytes() == key
 
 
+def test_the_secret_for_tokens_is_made_and_kept_like_the_key_for_pseudonyms(home: Home) -> None:
+    """In a file of its own for the owner only, unless the settings give one, which is kept nowhere."""
+    given = Home(home.root, secret_key=b"sixteen bytes or more")
+    assert given.secret_for_tokens() == b"sixteen bytes or more"
+    assert not (home.root / "secret.key").exists()
+    secret = home.secret_for_tokens()
+    assert len(secret) == 32
+    assert secret == Home(home.root).secret_for_tokens() != home.secret_for_pseudonyms()
+    assert rights(home.root / "secret.key") == 0o600
+
+
 def test_another_home_has_another_key(home: Home, tmp_path: Path) -> None:
     """Keys are random, not derived from anything."""
     other = Home(tmp_path / "other")

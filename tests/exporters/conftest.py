@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.exporters.driving import Warm, one_tls_context, warm_process
+from tests.exporters.driving import Warm, warm_process
 from tests.exporters.fhir_servers import Stage
 from tests.fhir_server import RealFhirServer, running_fhir_server
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _tls() -> Iterator[None]:
-    with one_tls_context():
-        yield
 
 
 @pytest.fixture(scope="package")

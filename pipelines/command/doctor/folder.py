@@ -19,7 +19,7 @@ DATED = ("raw/*/*/date=*", "lake/*/date=*", "fhir/*/date=*")
 
 OTHERS = 0o007
 GROUP = 0o070
-PRIVATE_FILES = ("pseudonym.key", "state.db")
+PRIVATE_FILES = ("pseudonym.key", "secret.key", "state.db")
 
 
 def settings_finding(root: Path, base_url: str) -> Finding:
