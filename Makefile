@@ -34,10 +34,11 @@ soak: $(DEV_READY) $(FHIR_SERVER_READY) ## what is too long for every change: mo
 	@$(BIN)/python -m pytest -m soak --hypothesis-profile=soak
 	@$(BIN)/python -m pytest --hypothesis-profile=soak tests/schemas tests/connectors tests/assets
 
-bench: $(DEV_READY) $(DLT_READY) ## how fast we are, against bare sockets, dlt, fhir.resources, COPY; twelve minutes, the machine to itself
+bench: $(DEV_READY) $(DLT_READY) ## how fast we are, against bare sockets, dlt, fhir.resources, COPY; thirteen minutes, the machine to itself
 	@$(BIN)/python -m benchmarks.engine $(BENCH)
 	@$(BIN)/python -m benchmarks.fhir $(BENCH_FHIR)
 	@$(BIN)/python -m benchmarks.warehouse $(BENCH_WAREHOUSE)
+	@$(BIN)/python -m benchmarks.webhooks $(BENCH_WEBHOOKS)
 
 lint: $(DEV_READY) ## ruff: rules and formatting
 	@$(BIN)/ruff check .

@@ -5,7 +5,6 @@ from pathlib import Path
 from connectors.asleep.connection import AsleepConnection
 from connectors.home import Clock, Home, utc_now
 from connectors.warehouse.addresses import DUCKDB
-from connectors.warehouse.duckdb import DuckDbWarehouse
 from connectors.warehouse.loading import Warehouse
 from pipelines.settings import Settings
 
@@ -41,6 +40,8 @@ def asleep_connection(settings: Settings, home: Home) -> AsleepConnection:
 def open_warehouse(settings: Settings, home: Home) -> Warehouse:
     """The warehouse of the settings; by default ``warehouse.duckdb`` in the home. Raises: WrongUsage."""
     if file := warehouse_file(settings, home):
+        from connectors.warehouse.duckdb import DuckDbWarehouse
+
         return DuckDbWarehouse(file)
     url = settings.nightshift_warehouse_url or ""
     if url.startswith("postgresql"):

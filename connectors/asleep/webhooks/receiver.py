@@ -36,6 +36,8 @@ PATH = "/asleep-webhook"
 NOT_PLACED = "not_placed"
 """Why nobody knows which epochs an event's stages belong to: its numbers contradict each other."""
 
+_RECEIVED = JSONResponse({"status": "received"})
+
 _NOT_STORED = "The event could not be stored; send it again."
 
 
@@ -94,7 +96,7 @@ class Receiver:
     async def _response(self, request: Request, incoming: Incoming) -> Response:
         refused = await self._refusal(request, incoming)
         if refused is None:
-            return JSONResponse({"status": "received"})
+            return _RECEIVED
         self._metrics.ended(refused.outcome)
         if refused.outcome not in (Outcome.TOO_SLOW, Outcome.CUT_OFF):
             await self._bodies.let_pass(incoming)
