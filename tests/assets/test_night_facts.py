@@ -270,7 +270,7 @@ def histories(draw: st.DrawFn) -> list[tuple[RosterUser, list[tuple[date, date]]
     return users
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(histories(), st.integers(0, 30))
 def test_every_expected_user_night_has_exactly_one_row(
     history: list[tuple[RosterUser, list[tuple[date, date]], int]], hours: int

@@ -30,23 +30,22 @@ def test_demo_shows_every_layer_and_equals_the_truth(tmp_path: Path) -> None:
         assert (home / file).stat().st_size > 0
 
 
-def test_demo_starts_afresh_and_leaves_other_folders_alone(tmp_path: Path) -> None:
-    """A second demo replaces the first; below NIGHTSHIFT_HOME it has its own folder; a stranger's folder is refused."""
-    for _ in range(2):
-        assert demo(tmp_path, "--users", "3", "--nights", "2", NIGHTSHIFT_HOME=str(tmp_path / "mine")).returncode == 0
+def test_demo_starts_afresh_and_a_night_arrives_by_webhook(tmp_path: Path) -> None:
+    """A second demo replaces the first, in its own folder; with ``--live`` a night comes without a call."""
+    for live in ([], ["--live"]):
+        shown = demo(tmp_path, "--users", "2", "--nights", "1", *live, NIGHTSHIFT_HOME=str(tmp_path / "mine"))
+        assert shown.returncode == 0, shown.stderr
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {"demo"}
+    assert "batches have arrived" in shown.stdout
+    assert "0 calls to the vendor" in shown.stdout
+    assert shown.stdout.rstrip().endswith("webhook")
+
+
+def test_demo_leaves_other_folders_alone(tmp_path: Path) -> None:
+    """A stranger's folder of that name is refused."""
     (tmp_path / "data-demo").mkdir()
     (tmp_path / "data-demo" / "thesis.doc").touch()
     refused = demo(tmp_path)
     assert refused.returncode == 2
     assert "move it away" in refused.stderr
     assert (tmp_path / "data-demo" / "thesis.doc").exists()
-
-
-def test_a_night_arrives_by_webhook_without_a_call(tmp_path: Path) -> None:
-    """Batch by batch, then whole, from the simulator through the receiver to the tables; the vendor is not asked."""
-    shown = demo(tmp_path, "--live", "--users", "1", "--nights", "1")
-    assert shown.returncode == 0, shown.stderr
-    assert "batches have arrived" in shown.stdout
-    assert "0 calls to the vendor" in shown.stdout
-    assert shown.stdout.rstrip().endswith("webhook")

@@ -50,7 +50,14 @@ def repaired(moving: Moving, *paths: Path) -> RepairReport:
     return report
 
 
-@pytest.mark.parametrize("days", [[A], [B], [A, B]], ids=["old", "new", "both"])
+@pytest.mark.parametrize(
+    "days",
+    [
+        pytest.param([A], id="old", marks=pytest.mark.soak),
+        pytest.param([B], id="new", marks=pytest.mark.soak),
+        pytest.param([A, B], id="both"),
+    ],
+)
 def test_a_note_that_is_lost_is_written_again(moving: Moving, days: list[str]) -> None:
     """From the other date, or as the ledger knows it: the session is not under two dates, and nothing is asked for."""
     before = moving.told()

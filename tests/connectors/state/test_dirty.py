@@ -194,4 +194,4 @@ class PullsAndBuilds(RuleBasedStateMachine):
 
 
 TestPullsAndBuilds = PullsAndBuilds.TestCase
-TestPullsAndBuilds.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestPullsAndBuilds.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
