@@ -27,7 +27,7 @@ STOPPING = {
 }
 """Exit code and message of what cannot be waited for; with ``forbidden`` users fail one by one."""
 
-IN_EVERY_RUN = {"storm", "outage", "forbidden"}
+IN_EVERY_RUN = {"storm", "outage"}
 """Profiles of the suite, ``storm`` with a bit of everything; the other ones are soaked (``make soak``)."""
 
 OTHER_PAGES = {"storm", "duplicates"}

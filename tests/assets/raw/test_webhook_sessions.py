@@ -57,7 +57,7 @@ def tables(home: Home) -> list[list[dict[str, object]]]:
     return [*(rows_of(home, table, *TIMES) for table in daily), rows_of(home, NIGHT_LEDGER, *OF_NIGHTS)]
 
 
-@pytest.mark.parametrize("layout", ["v3", "v2"])
+@pytest.mark.parametrize("layout", ["v3", pytest.param("v2", marks=pytest.mark.soak)])
 def test_a_home_filled_by_webhooks_is_one_filled_by_pulls(
     world: World, home: Home, served: str, tmp_path: Path, clock: StandingClock, layout: str
 ) -> None:

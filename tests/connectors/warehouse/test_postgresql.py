@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from connectors.warehouse import postgresql
 from connectors.warehouse.duckdb import DuckDbWarehouse
 from connectors.warehouse.loading import Warehouse, WarehouseUnavailable
-from schemas.marts import MART_TABLES, WAREHOUSE_TABLES
+from schemas.marts import NIGHTS, WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES
 from schemas.tables import LAKE_TABLES, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 from tests.connectors.lake.rows import any_rows
@@ -70,7 +70,7 @@ def emptied(tried: Tried) -> Tried:
     return tried
 
 
-@pytest.mark.parametrize("table", [*LAKE_TABLES, *MART_TABLES], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*LAKE_TABLES, NIGHTS], ids=lambda table: table.name)
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_rows_come_back_as_from_duckdb(tried: Tried, table: Table, data: st.DataObject) -> None:
