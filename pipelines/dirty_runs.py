@@ -57,11 +57,17 @@ def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
         *_ranges(NIGHTS_JOB, _waiting(dirty, NIGHT_INPUTS), _next_day),
         *_ranges(AVERAGE_STATS_JOB, _waiting(dirty, MONTHLY_INPUTS), _next_month),
         *(
-            BuildRun(job, None, None, _mark(waiting.values()))
-            for job, assets in ((USERS_JOB, USER_INPUTS), (LIVE_JOB, LIVE_INPUTS))
-            for partition, waiting in _waiting(dirty, assets).items()
+            BuildRun(USERS_JOB, None, None, _mark(waiting.values()))
+            for partition, waiting in _waiting(dirty, USER_INPUTS).items()
             if partition == ALL_USERS
         ),
+    ]
+
+
+def live_runs(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
+    """The run that loads the running sessions, if they are dirty: all night long, so that nothing else waits for it."""
+    return [
+        BuildRun(LIVE_JOB, None, None, _mark(waiting.values())) for waiting in _waiting(dirty, LIVE_INPUTS).values()
     ]
 
 

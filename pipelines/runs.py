@@ -22,7 +22,7 @@ from connectors.state.dirty import list_dirty
 from connectors.warehouse.addresses import place
 from connectors.warehouse.loading import WarehouseUnavailable
 from pipelines.definitions import build_defs
-from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, marts_runs, runs_for
+from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, live_runs, marts_runs, runs_for
 from pipelines.exports import export_runs
 from pipelines.instance import dagster_instance, own_process_tags
 from pipelines.jobs import backfill, nightly
@@ -102,7 +102,7 @@ class Runner:
             self._run_pull(backfill.name, start, end, {})
 
     def drain(self, tell: Callable[[BuildRun], None] | None = None) -> None:
-        """Build every dirty partition, until none is left or the rest is being built by others; then the marts.
+        """Build every dirty partition, until none is left or the rest is being built by others, then the marts.
 
         ``tell`` is called after every run that ended well. What fails does not keep anything else from being built.
 
@@ -124,7 +124,7 @@ class Runner:
         while (runs := [run for run in runs_for(self._dirty()) if run not in failed]) and runs != before:
             run_all(runs)
             before = runs
-        run_all(marts_runs(self._dirty()))
+        run_all([*live_runs(self._dirty()), *marts_runs(self._dirty())])
         if failed:
             raise next(iter(failed.values()))
 

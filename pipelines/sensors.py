@@ -5,7 +5,7 @@ import dagster as dg
 from connectors.asleep.webhooks.inbox import FILE_NAME, Inbox
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
-from pipelines.dirty_runs import BuildRun, marts_runs, runs_for
+from pipelines.dirty_runs import BuildRun, live_runs, marts_runs, runs_for
 from pipelines.jobs import average_stats, inbox, live, marts, nights, sleep, users
 
 BUILD_JOBS = (sleep, nights, average_stats, users, live, marts)
@@ -29,15 +29,17 @@ def dirty_partitions(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Ask for one run a range, a job at a time; a build that fails is asked for again within the hour.
 
-    The marts are asked for when every other build has had its turn.
+    The marts are asked for when every other build has had its turn, but for the running sessions, which change all
+    night long.
     """
     with home.state.read() as connection:
         dirty = list_dirty(connection)
     busy = {job.name for job in BUILD_JOBS if is_busy(context.instance, job.name)}
     wanted = [run_request(run, home) for run in runs_for(dirty) if run.job not in busy]
     requests = [request for request in wanted if not _was_asked(context, request)]
-    if not requests and not busy:
+    if not requests and not busy - {live.name}:
         requests = [run_request(run, home) for run in marts_runs(dirty)]
+    requests += [run_request(run, home) for run in live_runs(dirty) if run.job not in busy]
     return requests or dg.SkipReason("Nothing is dirty, or a build is on its way.")
 
 

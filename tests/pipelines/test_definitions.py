@@ -18,8 +18,9 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from assets.builds import ALL_USERS
 from connectors.home import Home
-from connectors.state.dirty import mark_dirty
+from connectors.state.dirty import list_dirty, mark_dirty
 from pipelines.definitions import build_defs
+from pipelines.dirty_runs import runs_for
 from pipelines.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("definitions.json")
@@ -300,4 +301,17 @@ def test_the_marts_are_asked_for_when_everything_else_has_had_its_turn(
     assert sensed(defs, home, instance) == []
     running = instance.get_runs(dg.RunsFilter(job_name="users"))[0]
     instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", "users"), running.run_id)
+    assert sensed(defs, home, instance) == [("marts", None, None)]
+
+
+def test_running_sessions_hold_up_neither_marts_nor_exports(
+    defs: dg.Definitions, home: Home, instance: dg.DagsterInstance
+) -> None:
+    """While people sleep they are always dirty, or being loaded."""
+    mark(home, "marts", ALL_USERS)
+    mark(home, "warehouse_live_sessions", ALL_USERS)
+    assert sensed(defs, home, instance) == [("marts", None, None), ("live", None, None)]
+    with home.state.read() as connection:
+        assert runs_for(list_dirty(connection)) == []
+    note_run(instance, "live", "STARTING", "START")
     assert sensed(defs, home, instance) == [("marts", None, None)]
