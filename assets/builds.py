@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from assets.sources.known import SOURCES
 from connectors.asleep.webhooks.inbox import FILE_NAME as INBOX
 from connectors.errors import NightshiftError
 from connectors.failpoints import failpoint
@@ -26,6 +27,9 @@ from schemas.nights import FIRST_DAY, utc_date
 from schemas.quirks import Drift
 
 DAY = timedelta(days=1)
+
+SourceDrift = tuple[str, Drift]
+"""A difference from what a source documents."""
 
 ALL_USERS = "all"
 """The one partition of assets that are not partitioned."""
@@ -83,7 +87,7 @@ class Built:
     """What building one partition of one asset came to.
 
     Documents in = rows (sessions, months, users) + quarantined + waiting + deleted; ``files`` counts objects replaced,
-    ``findings`` what the checks of the asset count, ``drift`` documents by the tolerant rule that had to read them.
+    ``findings`` what the checks of the asset count, ``drift`` documents by source and the tolerant rule that read them.
     """
 
     documents: int = 0
@@ -93,7 +97,7 @@ class Built:
     deleted: int = 0
     files: int = 0
     findings: dict[str, int] = field(default_factory=dict)
-    drift: Counter[Drift] = field(default_factory=Counter)
+    drift: Counter[SourceDrift] = field(default_factory=Counter)
 
     @property
     def conserved(self) -> bool:
@@ -186,14 +190,19 @@ def mark_live_dirty(connection: sa.Connection) -> None:
     mark_dirty(connection, LIVE_INPUTS, [ALL_USERS])
 
 
-def mark_roster_dirty(connection: sa.Connection, before: Mapping[str, RosterUser], users: Iterable[RosterUser]) -> None:
-    """Have everything built again that depends on what changed in the roster: organisation, zone, who is on it."""
-    changed = [user for user in users if before.get(user.user_id) != user]
+def mark_roster_dirty(
+    connection: sa.Connection, before: Mapping[tuple[str, str], RosterUser], users: Iterable[RosterUser]
+) -> None:
+    """Have everything built again that depends on what changed in the roster: organisation, zone, who is on it.
+
+    ``before`` is the roster as it was, by ``RosterUser.key``.
+    """
+    changed = [user for user in users if before.get(user.key) != user]
     if not changed:
         return
     mark_users_dirty(connection)
-    _mark_expected_nights(connection, [*changed, *(before[user.user_id] for user in changed if user.user_id in before)])
-    moved = [user for user in changed if _label(before.get(user.user_id)) != _label(user)]
+    _mark_expected_nights(connection, [*changed, *(before[user.key] for user in changed if user.key in before)])
+    moved = [user for user in changed if _label(before.get(user.key)) != _label(user)]
     mark_data_dirty(connection, moved)
     for user in moved:
         owe_average_stats(connection, user.source, user.user_id)
@@ -203,7 +212,8 @@ def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> N
     """Have the days, months and nights built again that have these users: their label or zone is another one."""
     users = list(users)
     _mark_expected_nights(connection, users)
-    for source, user_ids in _by_source(users).items():
+    for source, theirs in _by_source(users).items():
+        user_ids = [user.user_id for user in theirs]
         mark_days_dirty(connection, days_of(connection, source, user_ids))
         mark_months_dirty(connection, months_of(connection, source, user_ids))
 
@@ -233,7 +243,7 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
     }
     if lake_exists and not any(stale.values()):
         return
-    days = home.raw.dates(ASLEEP, SESSION)
+    days = sorted({day for source in SOURCES for day in home.raw.dates(source, SESSION)})
     months = home.raw.dates(ASLEEP, AVERAGE_STATS)
     with home.state.write() as connection:
         for family, partitions in (
@@ -247,7 +257,7 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
         if not warehouse_exists and (home.root / INBOX).exists():
             mark_live_dirty(connection)
         if not (lake_exists and warehouse_exists):
-            _mark_expected_nights(connection, list_users(connection, ASLEEP))
+            _mark_expected_nights(connection, list_users(connection))
     publish(release, LAKE_RELEASE.encode())
     publish(settings, _fhir_settings(home).encode())
     publish(loaded, warehouse.encode())
@@ -269,9 +279,11 @@ def family_of(asset: str) -> list[str]:
 
 def _mark_expected_nights(connection: sa.Connection, users: Iterable[RosterUser]) -> None:
     """Every night that these users may have a row for, up to the last date anybody was asked for."""
-    begun, last = first_asked(connection, ASLEEP), last_asked(connection, ASLEEP)
-    firsts = [first for user in users if (first := user.active_from or begun.get(user.user_id))]
-    if firsts and last:
+    for source, theirs in _by_source(users).items():
+        begun, last = first_asked(connection, source), last_asked(connection, source)
+        firsts = [first for user in theirs if (first := user.active_from or begun.get(user.user_id))]
+        if not (firsts and last):
+            continue
         first = max(FIRST_DAY, min(firsts))
         mark_nights_dirty(connection, (first + number * DAY for number in range((last - first).days + 1)))
 
@@ -280,10 +292,10 @@ def _label(user: RosterUser | None) -> tuple[str, str] | None:
     return (user.org_id, user.timezone) if user else None
 
 
-def _by_source(users: Iterable[RosterUser]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _by_source(users: Iterable[RosterUser]) -> dict[str, list[RosterUser]]:
+    found: dict[str, list[RosterUser]] = {}
     for user in users:
-        found.setdefault(user.source, []).append(user.user_id)
+        found.setdefault(user.source, []).append(user)
     return found
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from assets.builds import mark_nights_dirty
 from connectors.home import Home
@@ -24,7 +24,6 @@ from connectors.state.nights import (
     sessions_starting,
 )
 from connectors.state.roster import RosterUser, list_users
-from schemas.asleep import ASLEEP
 from schemas.night_hours import first_night_from, last_night_over, night_dates, night_hours
 from schemas.night_verdicts import POLL, WEBHOOK, NightFacts, NightSession, Standing, judge
 from schemas.nights import FIRST_DAY, night_of, utc_date
@@ -34,7 +33,7 @@ from schemas.tables import NIGHT_LEDGER, SESSION_HISTORY, SLEEP_SESSIONS
 DAY = timedelta(days=1)
 NEVER_SLEPT, TOO_SHORT = "NEVER_SLEPT", "TOO_SHORT_FOR_ANALYSIS"
 
-_READ = ["user_id", "session_id", "start_time", "end_time", "timezone", "night_of", "peculiarities"]
+_READ = ["source", "user_id", "session_id", "start_time", "end_time", "timezone", "night_of", "peculiarities"]
 _READ += ["revision", "fetched_at", "total_sleep_time_s"]
 
 SessionKey = tuple[str, str]
@@ -45,7 +44,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Span:
-    """Everything that is known about the nights ``first``..``last`` of the roster, as read at ``now``."""
+    """Everything that is known about the nights ``first``..``last`` of a source's users, as read at ``now``."""
 
     now: datetime
     users: list[RosterUser]
@@ -58,31 +57,57 @@ class Span:
         return "Span(…)"
 
 
-def read_span(home: Home, first: date, last: date) -> Span:
-    """Read what is known about these nights. A session of a night may start on the UTC date before or after it."""
+def read_spans(home: Home, first: date, last: date) -> list[Span]:
+    """Read what is known about these nights, for each source that somebody is rostered at.
+
+    A session of a night may start on the UTC date before or after it.
+    """
     start, end = max(FIRST_DAY, first - DAY), last + DAY
+    now = home.clock()
     with home.state.read() as connection:
-        known = {(s.user_id, s.session_id): s for s in sessions_starting(connection, ASLEEP, start, end)}
-        refused = refused_sessions(connection, ASLEEP, start, end)
-        span = Span(
-            now=home.clock(),
-            users=list_users(connection, ASLEEP),
-            begun=first_asked(connection, ASLEEP),
-            asked=asked_between(connection, ASLEEP, start, end),
-            left=left_over(connection, ASLEEP),
-        )
+        users = list_users(connection)
+        known = [
+            _Known(
+                Span(
+                    now=now,
+                    users=[user for user in users if user.source == source],
+                    begun=first_asked(connection, source),
+                    asked=asked_between(connection, source, start, end),
+                    left=left_over(connection, source),
+                ),
+                {(s.user_id, s.session_id): s for s in sessions_starting(connection, source, start, end)},
+                refused_sessions(connection, source, start, end),
+            )
+            for source in sorted({user.source for user in users})
+        ]
+    lake, paths = list(_lake_rows(home, start, end)), _paths(home, start, end)
+    for each in known:
+        _place_sessions(each, lake, paths)
+    return [each.span for each in known]
+
+
+class _Known(NamedTuple):
+    """A span without sessions yet, the sessions of the ledger that belong into it, and which of them were refused."""
+
+    span: Span
+    sessions: dict[SessionKey, LedgerSession]
+    refused: set[SessionKey]
+
+
+def _place_sessions(known: _Known, lake: Iterable[Row], paths: Mapping[tuple[str, SessionKey], str]) -> None:
+    span, sessions, refused = known
     zones = {user.user_id: user.timezone for user in span.users}
-    built = {key for key, session in known.items() if session.verdict != DELETED and key not in refused}
-    paths = _paths(home, start, end)
-    for row in _lake_rows(home, start, end):
+    source = span.users[0].source
+    built = {key for key, session in sessions.items() if session.verdict != DELETED and key not in refused}
+    for row in lake:
         key = (row["user_id"], row["session_id"])
-        if key in built or key not in known:
-            span.sessions[row["user_id"], row["night_of"]].append(_built(row, known.pop(key, None), paths.get(key)))
-    for key, session in known.items():
+        if row["source"] == source and (key in built or key not in sessions):
+            path = paths.get((source, key))
+            span.sessions[row["user_id"], row["night_of"]].append(_built(row, sessions.pop(key, None), path))
+    for key, session in sessions.items():
         if session.user_id in zones:
             night = night_of_session(session, zones[session.user_id])
             span.sessions[session.user_id, night].append(_not_built(session, key in refused))
-    return span
 
 
 def expected(span: Span, user: RosterUser, night: date) -> bool:
@@ -107,19 +132,19 @@ def _asked_about(span: Span, user: RosterUser, night: date) -> bool:
     return all(day in asked for day in night_dates(night, user.timezone))
 
 
-def night_rows(span: Span, night: date) -> list[Row]:
-    """The rows of a night within the span, in the order of the table."""
-    rows = (_row(span, user, night) for user in span.users if expected(span, user, night))
+def night_rows(spans: Iterable[Span], night: date) -> list[Row]:
+    """The rows of a night within the spans, in the order of the table."""
+    rows = (_row(span, user, night) for span in spans for user in span.users if expected(span, user, night))
     return sorted(rows, key=lambda row: tuple(row[name] for name in NIGHT_LEDGER.sort_by))
 
 
 def stale_nights(home: Home, first: date, last: date) -> list[date]:
     """The nights of ``first``..``last`` whose rows in the lake are not those that the facts make now."""
-    span = read_span(home, first, last)
+    spans = read_spans(home, first, last)
     return [
         night
         for night in _dates(max(FIRST_DAY, first), last)
-        if home.lake.read(NIGHT_LEDGER, f"date={night.isoformat()}").to_pylist() != night_rows(span, night)
+        if home.lake.read(NIGHT_LEDGER, f"date={night.isoformat()}").to_pylist() != night_rows(spans, night)
     ]
 
 
@@ -184,13 +209,13 @@ def _lake_rows(home: Home, first: date, last: date) -> Iterator[Row]:
         yield from home.lake.read(SLEEP_SESSIONS, f"date={day.isoformat()}", _READ).to_pylist()
 
 
-def _paths(home: Home, first: date, last: date) -> dict[SessionKey, str]:
-    """How the first version of each session came."""
-    firsts: dict[SessionKey, tuple[int, str]] = {}
+def _paths(home: Home, first: date, last: date) -> dict[tuple[str, SessionKey], str]:
+    """How the first version of each session came, by source and session."""
+    firsts: dict[tuple[str, SessionKey], tuple[int, str]] = {}
     for day in _dates(first, last):
-        columns = ["user_id", "session_id", "revision", "reason"]
+        columns = ["source", "user_id", "session_id", "revision", "reason"]
         for row in home.lake.read(SESSION_HISTORY, f"date={day.isoformat()}", columns).to_pylist():
-            key, version = (row["user_id"], row["session_id"]), (row["revision"], row["reason"])
+            key, version = (row["source"], (row["user_id"], row["session_id"])), (row["revision"], row["reason"])
             firsts[key] = min(firsts.get(key, version), version)
     return {key: WEBHOOK if reason == WEBHOOK else POLL for key, (_, reason) in firsts.items()}
 

@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.builds import BuildReport
+from assets.builds import BuildReport, SourceDrift
 from connectors.home import Home
 from connectors.state.drift import note_drift
 from schemas.agreement import DIFFERS, EXACT, WITHIN_TOLERANCE
-from schemas.asleep import ASLEEP
 from schemas.lineage import Lineage, lake_lineage
+from schemas.quirks import Drift
 from schemas.tables import Table
 
 OWNERS = ["team:sleep-data"]
@@ -75,16 +75,25 @@ def drift_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
 def drift_result(home: Home, document: str, report: BuildReport) -> dg.AssetCheckResult:
     """Yellow in the run that meets a difference first; from then on it is only listed. Raises: StateUnavailable."""
     drift = report.total.drift
-    new = note_drift(home.state, ASLEEP, document, drift, home.clock())
+    sources = sorted({source for source, _ in drift})
+    new = {
+        difference
+        for source in sources
+        for difference in note_drift(home.state, source, document, _of(source, drift), home.clock())
+    }
     return dg.AssetCheckResult(
         check_name=AS_DOCUMENTED,
         passed=not new,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "new": ", ".join(f"{kind} {path}" for kind, path in sorted(new)),
-            "documents_by_difference": {f"{kind} {path}": count for (kind, path), count in sorted(drift.items())},
+            "documents_by_difference": {f"{kind} {path}": count for (_, (kind, path)), count in sorted(drift.items())},
         },
     )
+
+
+def _of(source: str, drift: Iterable[SourceDrift]) -> list[Drift]:
+    return [difference for told_by, difference in drift if told_by == source]
 
 
 def agreement_findings(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from assets.builds import SourceDrift
+from connectors.lake.raw import RawDocument
 from schemas.documented_fields import untold
 from schemas.quirks import UNKNOWN_FIELD, Drift
 
@@ -14,21 +16,21 @@ class DriftTally:
     """
 
     def __init__(self) -> None:
-        self._users: defaultdict[Drift, set[str]] = defaultdict(set)
-        self._documents: Counter[Drift] = Counter()
+        self._users: defaultdict[SourceDrift, set[str]] = defaultdict(set)
+        self._documents: Counter[SourceDrift] = Counter()
 
-    def add(self, user_id: str, found: Iterable[Drift]) -> None:
-        """Count one document of a user."""
+    def add(self, document: RawDocument, found: Iterable[Drift]) -> None:
+        """Count one document, by what was found in it."""
         for drift in found:
-            self._users[drift].add(user_id)
-            self._documents[drift] += 1
+            self._users[document.source, drift].add(document.user_id)
+            self._documents[document.source, drift] += 1
 
-    def told(self) -> Counter[Drift]:
-        """Documents by difference, as it may be told."""
-        counts: Counter[Drift] = Counter()
-        for drift, count in self._documents.items():
-            counts[drift if self._is_common(drift) else untold(drift)] += count
+    def told(self) -> Counter[SourceDrift]:
+        """Documents by source and difference, as it may be told."""
+        counts: Counter[SourceDrift] = Counter()
+        for (source, drift), count in self._documents.items():
+            counts[source, drift if self._is_common(source, drift) else untold(drift)] += count
         return counts
 
-    def _is_common(self, drift: Drift) -> bool:
-        return drift.kind != UNKNOWN_FIELD or len(self._users[drift]) > 1
+    def _is_common(self, source: str, drift: Drift) -> bool:
+        return drift.kind != UNKNOWN_FIELD or len(self._users[source, drift]) > 1

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from assets.builds import BuildReport, Built, build_partitions
-from assets.night_facts import night_rows, read_span
+from assets.night_facts import night_rows, read_spans
 from assets.partitions import BACKFILL, DAILY
 from assets.results import OWNERS, built, doubled_keys, table_check_results, table_checks, table_metadata, warning_spec
 from connectors.home import Home
@@ -32,7 +32,7 @@ MOST_NAMED = 10
 def build_night_ledger(home: Home, partition: str) -> tuple[Built, Counter[str]]:
     """Build one night (``YYYY-MM-DD``); gives also its user-nights by verdict."""
     night = date.fromisoformat(partition)
-    rows = night_rows(read_span(home, night, night), night)
+    rows = night_rows(read_spans(home, night, night), night)
     result = Built(
         documents=len(rows),
         rows=len(rows),

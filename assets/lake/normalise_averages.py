@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from assets.lake.decoding import Decoded, Refused, day
-from assets.lake.normalise import with_efficiencies
+from assets.sources.decoding import Decoded, Refused, day
+from assets.sources.source import with_efficiencies
 from schemas.asleep import AverageStats, ListedSession
 from schemas.metrics import AVERAGED_METRICS
 from schemas.nights import is_iana_zone

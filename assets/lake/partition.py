@@ -6,14 +6,17 @@ The tables of one date share this reading, so that they always agree on which se
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from assets.builds import Built
-from assets.lake.decoding import Refused, decode_average_stats, decode_session, is_complete
 from assets.lake.drift import DriftTally
-from assets.lake.normalise import RecordedSession, recorded_session
 from assets.lake.normalise_averages import normalise_average_stats
 from assets.results import UNIQUE_KEYS, doubled_keys
+from assets.sources.asleep_documents import decode_average_stats
+from assets.sources.decoding import Refused
+from assets.sources.known import SOURCES
+from assets.sources.source import RecordedSession
 from connectors.home import Home
 from connectors.lake.raw import CurrentDocument, RawDocument
 from connectors.lake.tables import Rows
@@ -42,19 +45,20 @@ def sessions_of(home: Home, day: date, found: SessionPartition) -> Iterator[Reco
     One at a time, because a thousand nights of stages fill the memory; what is refused, waiting for the vendor or
     deleted is counted in ``found``, and what was noted of a session once the next one is asked for.
     """
-    for current in home.raw.current(ASLEEP, SESSION, day):
+    for current in chain.from_iterable(home.raw.current(source, SESSION, day) for source in SOURCES):
+        source = SOURCES[current.document.source]
         found.documents += 1
         if current.deleted:
             found.deleted += 1
             continue
         try:
-            decoded = decode_session(current)
+            decoded = source.decode(current)
         except Refused as refused:
             found.refused.append((current, refused))
             continue
         try:
-            if is_complete(decoded):
-                session = recorded_session(decoded)
+            if source.is_complete(decoded):
+                session = source.record(decoded)
                 found.sessions += 1
                 yield session
             else:
@@ -62,7 +66,7 @@ def sessions_of(home: Home, day: date, found: SessionPartition) -> Iterator[Reco
         except Refused as refused:
             found.refused.append((current, refused))
         finally:
-            found.drift.add(current.document.user_id, decoded.notes.drift)
+            found.drift.add(current.document, decoded.notes.drift)
 
 
 def build_session_table(
@@ -113,7 +117,7 @@ def read_average_stats(home: Home, month: date) -> AveragesPartition:
         except Refused as refused:
             found.refused.append((current, refused))
         else:
-            found.drift.add(current.document.user_id, decoded.notes.drift)
+            found.drift.add(current.document, decoded.notes.drift)
     return found
 
 
@@ -138,13 +142,13 @@ def quarantine(home: Home, asset: str, partition: str, found: Iterable[tuple[Cur
     replace_quarantined(home.state, asset, partition, entries)
 
 
-def roster_of(home: Home) -> dict[str, RosterUser]:
-    """The rostered users by id."""
+def roster_of(home: Home) -> dict[tuple[str, str], RosterUser]:
+    """The rostered users by source and id."""
     with home.state.read() as connection:
-        return {user.user_id: user for user in list_users(connection, ASLEEP)}
+        return {user.key: user for user in list_users(connection)}
 
 
-def label_of(document: RawDocument, roster: Mapping[str, RosterUser]) -> tuple[str, str]:
+def label_of(document: RawDocument, roster: Mapping[tuple[str, str], RosterUser]) -> tuple[str, str]:
     """Organisation and zone of a document: the roster's, or for a user no longer on it the document's and UTC."""
-    user = roster.get(document.user_id)
+    user = roster.get((document.source, document.user_id))
     return (user.org_id, user.timezone) if user else (document.org_id, "UTC")

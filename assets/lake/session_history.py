@@ -15,14 +15,13 @@ from typing import Any
 import dagster as dg
 
 from assets.builds import Built, build_partitions, mark_days_dirty, mark_months_dirty
-from assets.lake.decoding import Refused, decode_session, is_complete
-from assets.lake.normalise import normalise_session
 from assets.lake.partition import label_of, roster_of
 from assets.partitions import BACKFILL, DAILY
 from assets.results import OWNERS, built, doubled_keys, table_check_results, table_checks, table_metadata
+from assets.sources.decoding import Refused
+from assets.sources.known import SOURCES
 from connectors.home import Home
 from connectors.lake.raw import CurrentDocument
-from schemas.asleep import ASLEEP
 from schemas.documents import SESSION
 from schemas.nights import FIRST_DAY
 from schemas.session_changes import reason_of
@@ -41,7 +40,7 @@ def build_session_history(home: Home, partition: str) -> Built:
     roster = roster_of(home)
     result = Built()
     rows: list[dict[str, Any]] = []
-    for versions in home.raw.versions(ASLEEP, SESSION, day):
+    for versions in _histories(home, day):
         result.documents += len(versions)
         for version, kept in zip(versions, _kept(versions, day), strict=True):
             org_id, zone = label_of(version.document, roster)
@@ -62,11 +61,16 @@ def build_session_history(home: Home, partition: str) -> Built:
     return result
 
 
+def _histories(home: Home, day: date) -> Iterator[Sequence[CurrentDocument]]:
+    for source in SOURCES:
+        yield from home.raw.versions(source, SESSION, day)
+
+
 def _have_dates_beside_built_again(home: Home, day: date) -> None:
     """A session that has gone from here is elsewhere, and the other way round; a pull may have been killed before it
     could say so. The averages of the month are compared with what is left here.
     """
-    beside = home.raw.dates_beside(ASLEEP, SESSION, day)
+    beside = {other for source in SOURCES for other in home.raw.dates_beside(source, SESSION, day)}
     if beside:
         near = (max(FIRST_DAY, day - timedelta(days=1)), day + timedelta(days=1))
         with home.state.write() as connection:
@@ -104,8 +108,9 @@ def _figures(version: CurrentDocument, org_id: str, roster_zone: str) -> dict[st
     """
     if version.deleted:
         return {}
-    decoded = decode_session(version)
-    return normalise_session(decoded, org_id, roster_zone).row if is_complete(decoded) else None
+    source = SOURCES[version.document.source]
+    decoded = source.decode(version)
+    return source.normalise(decoded, org_id, roster_zone).row if source.is_complete(decoded) else None
 
 
 @dg.asset(

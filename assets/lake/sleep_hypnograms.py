@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from assets.builds import Built, build_partitions
-from assets.lake.normalise import RecordedSession
 from assets.lake.partition import build_session_table
 from assets.partitions import BACKFILL, DAILY
 from assets.results import OWNERS, built, table_check_results, table_checks, table_metadata
+from assets.sources.source import RecordedSession
 from connectors.home import Home
 from schemas.stages import EPOCH_S
 from schemas.tables import SLEEP_HYPNOGRAMS

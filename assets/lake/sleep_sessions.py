@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 
 from assets.builds import BuildReport, Built, build_partitions, mark_months_dirty
-from assets.lake.normalise import RecordedSession, with_figures
 from assets.lake.partition import build_session_table, label_of, quarantine, roster_of
 from assets.partitions import BACKFILL, DAILY
 from assets.results import (
@@ -22,9 +21,11 @@ from assets.results import (
     table_metadata,
     warning_spec,
 )
+from assets.sources.known import SOURCES
+from assets.sources.source import RecordedSession
 from connectors.home import Home
 from schemas.documents import SESSION
-from schemas.identities import IDENTITIES, violations
+from schemas.identities import IDENTITIES
 from schemas.nights import FIRST_DAY
 from schemas.tables import SLEEP_SESSIONS
 
@@ -41,11 +42,13 @@ def build_sleep_sessions(home: Home, partition: str) -> Built:
     roster = roster_of(home)
 
     def row(recorded: RecordedSession) -> dict[str, Any]:
-        session = with_figures(recorded, *label_of(recorded.decoded.current.document, roster))
+        document = recorded.decoded.current.document
+        source = SOURCES[document.source]
+        session = source.figures(recorded, *label_of(document, roster))
         findings.update(agreement_findings([session.row]))
         findings[UNKNOWN_EPOCHS] += session.unknown_epochs
         findings[EPOCHS] += len(session.stages.sleep or ())
-        findings.update(violations(recorded.decoded.content))
+        findings.update(source.violations(recorded.decoded.content))
         return session.row
 
     result, found = build_session_table(home, SLEEP_SESSIONS, partition, lambda sessions: [*map(row, sessions)])

@@ -5,7 +5,6 @@ from typing import Any
 import dagster as dg
 
 from assets.builds import ALL_USERS, Built, build_partitions
-from assets.lake.decoding import Decoded, Refused, decode_user
 from assets.lake.drift import DriftTally
 from assets.lake.partition import quarantine, roster_of
 from assets.results import (
@@ -18,6 +17,8 @@ from assets.results import (
     table_checks,
     table_metadata,
 )
+from assets.sources.asleep_documents import decode_user
+from assets.sources.decoding import Decoded, Refused
 from connectors.home import Home
 from connectors.lake.raw import CurrentDocument
 from connectors.state.roster import RosterUser
@@ -58,21 +59,22 @@ def user_row(user: RosterUser, vendor: Decoded[User] | None) -> dict[str, Any]:
 
 def build_users(home: Home) -> Built:
     """Build the table from the roster and the newest user documents; a refused document leaves the row without it."""
-    vendor_users: dict[str, Decoded[User]] = {}
+    vendor_users: dict[tuple[str, str], Decoded[User]] = {}
     refused_documents: list[tuple[CurrentDocument, Refused]] = []
     roster = roster_of(home)
     for current in home.raw.current_of_all_dates(ASLEEP, USER):
-        if current.document.user_id not in roster:
+        key = (current.document.source, current.document.user_id)
+        if key not in roster:
             continue
         try:
-            vendor_users[current.document.user_id] = decode_user(current)
+            vendor_users[key] = decode_user(current)
         except Refused as refused:
             refused_documents.append((current, refused))
     quarantine(home, NAME, ALL_USERS, refused_documents)
-    rows = [user_row(user, vendor_users.get(user.user_id)) for user in roster.values()]
+    rows = [user_row(user, vendor_users.get(user.key)) for user in roster.values()]
     drift = DriftTally()
-    for user_id, vendor in vendor_users.items():
-        drift.add(user_id, vendor.notes.drift)
+    for vendor in vendor_users.values():
+        drift.add(vendor.current.document, vendor.notes.drift)
     return Built(
         documents=len(rows) + len(refused_documents),
         rows=len(rows),

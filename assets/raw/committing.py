@@ -7,8 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from assets.builds import mark_days_dirty, mark_months_dirty, mark_nights_around, mark_users_dirty
-from assets.raw.pulled import UserPull
-from assets.raw.user_pull import USER_DOCUMENT_AGE
+from assets.raw.pulled import USER_DOCUMENT_AGE, UserPull
 from connectors.errors import UserNotFound
 from connectors.failpoints import failpoint
 from connectors.home import Home
@@ -25,8 +24,7 @@ from connectors.state.ledger import (
 from connectors.state.nights import note_answered, note_asked
 from connectors.state.roster import mark_gone, mark_to_be_deleted
 from connectors.state.vendor import VendorAccount, remember_vendor
-from schemas.asleep import ASLEEP
-from schemas.documents import AVERAGE_STATS, SESSION, USER
+from schemas.documents import SESSION, SESSION_LIST
 from schemas.nights import utc_date
 
 
@@ -37,7 +35,7 @@ def commit(
     days: tuple[date, date] | None = None,
     began: datetime | None = None,
 ) -> None:
-    """Keep what pulls came to. ``account`` is the one that was asked, None if the vendor came by itself.
+    """Keep what pulls of one source came to. ``account`` is the one that was asked, None if the vendor came by itself.
 
     ``days`` are those for which whoever is pulled now was to be pulled, ``began`` is when the first of them was asked.
 
@@ -88,7 +86,7 @@ def _announce(home: Home, pulls: Sequence[UserPull]) -> None:
         owed += [
             LedgerDocument(d.source, d.document, d.user_id, d.document_id, OWED, d.fetched_at - USER_DOCUMENT_AGE)
             for d in pulled.raw
-            if d.document in (AVERAGE_STATS, USER)
+            if d.document not in (SESSION, SESSION_LIST)
         ]
     if first or owed:
         with home.state.write() as connection:
@@ -102,17 +100,19 @@ def _note_who_is_pulled(
 ) -> None:
     kinds = {pulled.user.user_id: pulled.failure.kind for pulled in pulls if pulled.failure}
     done = [pulled.user.user_id for pulled in pulls if pulled.failure is None or is_still_gone(pulled)]
-    put_unpulled(connection, ASLEEP, kinds, home.clock(), days)
-    clear_unpulled(connection, ASLEEP, done, days)
+    source = pulls[0].user.source
+    put_unpulled(connection, source, kinds, home.clock(), days)
+    clear_unpulled(connection, source, done, days)
 
 
 def _note_what_the_vendor_says_of(connection: sa.Connection, pulls: Sequence[UserPull]) -> None:
+    source = pulls[0].user.source
     marked = [pulled.user.user_id for pulled in pulls if pulled.to_be_deleted]
     unmarked = [pulled.user.user_id for pulled in pulls if pulled.to_be_deleted is False]
-    mark_to_be_deleted(connection, ASLEEP, marked=marked, unmarked=unmarked)
+    mark_to_be_deleted(connection, source, marked=marked, unmarked=unmarked)
     gone = [pulled.user.user_id for pulled in pulls if isinstance(pulled.failure, UserNotFound)]
     back = [pulled.user.user_id for pulled in pulls if pulled.failure is None and pulled.heard]
-    mark_gone(connection, ASLEEP, gone=gone, back=back)
+    mark_gone(connection, source, gone=gone, back=back)
 
 
 def is_still_gone(pulled: UserPull) -> bool:

@@ -6,15 +6,17 @@ says so in the event log.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import dagster as dg
 
 from assets.partitions import BACKFILL, DAILY, MONTHLY
+from assets.raw.asleep_vendor import AsleepAccount
 from assets.raw.pull import Progress, PullReport, Window, pull, pull_average_stats, pull_user_documents
+from assets.raw.vendor import Vendor, VendorConnection
 from assets.results import OWNERS
-from connectors.asleep.client import AsleepClient
 from connectors.asleep.connection import AsleepConnection
 from connectors.home import Home
 from connectors.http import Calls
@@ -59,19 +61,23 @@ class Unwatched:
         """Show nothing."""
 
 
-Ask = Callable[[AsleepClient, VendorAccount], Awaitable[PullReport]]
+VendorT = TypeVar("VendorT", bound=Vendor)
 
 
-def _run(connection: AsleepConnection, observer: PullObserver, ask: Ask) -> tuple[PullReport, Calls]:
+def _run(
+    connection: VendorConnection[VendorT],
+    observer: PullObserver,
+    ask: Callable[[VendorT, VendorAccount], Awaitable[PullReport]],
+) -> tuple[PullReport, Calls]:
     async def run() -> tuple[PullReport, Calls]:
         account = connection.account()
-        async with connection.open(on_call=observer.call) as client:
+        async with connection.open(on_call=observer.call) as vendor:
             report = None
             try:
-                report = await ask(client, account)
+                report = await ask(vendor, account)
             finally:
-                observer.ended(report, client.calls)
-            return report, client.calls
+                observer.ended(report, vendor.calls)
+            return report, vendor.calls
 
     return asyncio.run(run())
 
@@ -108,6 +114,16 @@ def _result(report: PullReport, calls: Calls) -> dg.MaterializeResult:
     )
 
 
+def _window(context: dg.AssetExecutionContext) -> Window:
+    days = context.partition_keys
+    return Window(
+        date.fromisoformat(min(days)),
+        date.fromisoformat(max(days)),
+        only_unpulled=_asks_only_unpulled(context),
+        accept_deletions=_accepts_deletions(context),
+    )
+
+
 def _accepts_deletions(context: dg.AssetExecutionContext) -> bool:
     return ACCEPT_DELETIONS_TAG in context.run.tags
 
@@ -133,15 +149,10 @@ def sessions(
     observer: dg.ResourceParam[PullObserver],
 ) -> dg.MaterializeResult:
     """Session details as received: a pull of these dates for every rostered user, and of everything pending."""
-    days = context.partition_keys
-    window = Window(
-        date.fromisoformat(min(days)),
-        date.fromisoformat(max(days)),
-        only_unpulled=_asks_only_unpulled(context),
-        accept_deletions=_accepts_deletions(context),
-        reconcile_days=int(context.run.tags.get(RECONCILE_TAG, "1")),
+    window = replace(_window(context), reconcile_days=int(context.run.tags.get(RECONCILE_TAG, "1")))
+    report, calls = _run(
+        AsleepAccount(asleep), observer, lambda vendor, account: pull(home, vendor, account, window, observer)
     )
-    report, calls = _run(asleep, observer, lambda client, account: pull(home, client, account, window, observer))
     for month in sorted(report.dirty_months):
         context.log_event(dg.AssetMaterialization(AVERAGE_STATS_KEY, partition=f"{month:%Y-%m}"))
     if report.users_changed:
@@ -167,7 +178,9 @@ def average_stats(
     """Average statistics as received: a pull of these months for every user followed in them."""
     months = [date.fromisoformat(f"{month}-01") for month in context.partition_keys]
     report, calls = _run(
-        asleep, observer, lambda client, account: pull_average_stats(home, client, account, months, observer)
+        AsleepAccount(asleep),
+        observer,
+        lambda vendor, account: pull_average_stats(home, vendor, account, months, observer),
     )
     return _result(report, calls)
 
@@ -185,5 +198,7 @@ def users(
     observer: dg.ResourceParam[PullObserver],
 ) -> dg.MaterializeResult:
     """User documents as received: a pull of those that are missing or older than a week."""
-    report, calls = _run(asleep, observer, lambda client, account: pull_user_documents(home, client, account, observer))
+    report, calls = _run(
+        AsleepAccount(asleep), observer, lambda vendor, account: pull_user_documents(home, vendor, account, observer)
+    )
     return _result(report, calls)

@@ -31,7 +31,8 @@ from assets.raw.event_marks import event_mark
 from assets.raw.months_of_user import owe_months_not_asked_for
 from assets.raw.pulled import SessionCounts, UserPull
 from assets.raw.sessions_of_user import first_sight, instant, keep_session, start_date
-from connectors.asleep.answer import Answer
+from assets.sources import asleep
+from connectors.asleep.answer import AsleepAnswer
 from connectors.asleep.webhooks.inbox import Inbox, InboxEvent, Settled, Status
 from connectors.asleep.webhooks.live_sessions import LiveBatch, SessionKey
 from connectors.errors import UnreadableAnswer
@@ -98,7 +99,7 @@ class Intake:
 
 
 @dataclass(frozen=True)
-class _Told(Answer[SessionDetail]):
+class _Told(AsleepAnswer[SessionDetail]):
     """An event's body in the place of an answer."""
 
     detail: SessionDetail | None = field(default=None, repr=False)
@@ -138,7 +139,8 @@ def _take_batch(home: Home, inbox: Inbox, events: Sequence[InboxEvent], intake: 
     if batch.enrolled:
         with home.state.write() as connection:
             put_users(connection, batch.enrolled.values())
-            mark_roster_dirty(connection, roster, batch.enrolled.values())
+            before = {user.key: user for user in roster.values()}
+            mark_roster_dirty(connection, before, batch.enrolled.values())
     pulls = list(batch.pulls.values())
     for pull in pulls:
         owe_months_not_asked_for(pull, now)
@@ -244,7 +246,8 @@ class _Batch:
         seen = self.known.get(key)
         if seen is not None and seen.verdict == DELETED:
             return IS_DELETED
-        is_whole = told.is_whole and session.state == ANALYSED and start_date(answer, told.session_id, self.now)
+        starts_on = start_date(asleep.SOURCE.head(answer), told.session_id, self.now)
+        is_whole = told.is_whole and session.state == ANALYSED and starts_on
         if seen is not None and seen.content_hash is not None:
             if not is_whole:
                 return NOT_WHOLE

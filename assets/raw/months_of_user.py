@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from assets.raw.pulled import UserPull, all_or_first_error, keep_if_new, last_day
-from assets.raw.sessions_of_user import Look, fetch_revealed, is_followed
-from connectors.asleep.answer import Answer
+from assets.raw.sessions_of_user import fetch_revealed, is_followed
+from assets.raw.vendor import Look
+from connectors.answer import Answer
+from connectors.asleep.client import AsleepClient
 from connectors.errors import UnreadableAnswer, VendorError, stops_everything
 from connectors.state.ledger import COMPLETE, OWED, LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
@@ -22,7 +24,7 @@ Answers = dict[date, Answer[AverageStats]]
 """Statistics by the first day of their month."""
 
 
-async def pull_average_stats(look: Look, pull: UserPull) -> None:
+async def pull_average_stats(client: AsleepClient, look: Look, pull: UserPull) -> None:
     """Fetch the statistics of the months in which this pull changed something, and of those that are owed."""
     owed = {
         date.fromisoformat(f"{document_id}-01")
@@ -32,10 +34,10 @@ async def pull_average_stats(look: Look, pull: UserPull) -> None:
     asked: set[date] = set()
     while months := (pull.touched_months | owed) - asked:  # what they reveal may lie near another month
         asked |= months
-        await pull_months(look, pull, sorted(months))
+        await pull_months(client, look, pull, sorted(months))
 
 
-async def pull_months(look: Look, pull: UserPull, months: Iterable[date]) -> None:
+async def pull_months(client: AsleepClient, look: Look, pull: UserPull, months: Iterable[date]) -> None:
     """Fetch the statistics of these months (their first days), then the sessions that they show analysed again.
 
     A month in which there is nothing to ask for (``period_of``) is left out; one that fails is remembered as owed.
@@ -45,7 +47,7 @@ async def pull_months(look: Look, pull: UserPull, months: Iterable[date]) -> Non
     periods = {month: period for month in months if (period := period_of(pull.user, month, look.now))}
     failure: VendorError | None = None
     try:
-        await all_or_first_error([_pull_month(look, pull, *asked, answers) for asked in periods.items()])
+        await all_or_first_error([_pull_month(client, look, pull, *asked, answers) for asked in periods.items()])
     except VendorError as error:
         if stops_everything(error):
             raise
@@ -65,10 +67,12 @@ def period_of(user: RosterUser, month: date, now: datetime) -> tuple[date, date]
     return user.period_within(month, min(last_day(month), today)) if month <= today else None
 
 
-async def _pull_month(look: Look, pull: UserPull, month: date, period: tuple[date, date], answers: Answers) -> None:
+async def _pull_month(
+    client: AsleepClient, look: Look, pull: UserPull, month: date, period: tuple[date, date], answers: Answers
+) -> None:
     document_id = f"{month:%Y-%m}"
     try:
-        answer = await look.client.average_stats(pull.user.user_id, *period, zone=pull.user.timezone)
+        answer = await client.average_stats(pull.user.asked_as, *period, zone=pull.user.timezone)
     except VendorError:
         pull.documents.append(_owed(pull.user, document_id, look.now))
         raise

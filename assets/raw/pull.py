@@ -13,14 +13,13 @@ from typing import Protocol
 
 from assets.builds import mark_nights_around
 from assets.night_facts import mark_stale_nights
+from assets.raw.asleep_vendor import AsleepVendor, pull_user_document
 from assets.raw.committing import commit, is_still_gone
 from assets.raw.deletions import Brake, Vanished, deletions_of
 from assets.raw.months_of_user import owe_months_not_asked_for, pull_months
 from assets.raw.pulled import Known, SessionCounts, UserPull
 from assets.raw.reconcile import users_to_reconcile
-from assets.raw.sessions_of_user import Look
-from assets.raw.user_pull import pull_user, pull_user_document
-from connectors.asleep.client import AsleepClient
+from assets.raw.vendor import Look, Vendor
 from connectors.errors import UserNotFound, VendorError, stops_everything
 from connectors.home import Home
 from connectors.state.ledger import (
@@ -126,20 +125,23 @@ def look_back(home: Home, days: int) -> Window:
 
 
 async def pull(
-    home: Home, client: AsleepClient, account: VendorAccount, window: Window, progress: Progress | None = None
+    home: Home, vendor: Vendor, account: VendorAccount, window: Window, progress: Progress | None = None
 ) -> PullReport:
-    """Pull every rostered user over the window, and everything pending.
+    """Pull every rostered user of the vendor's source over the window, and everything pending.
 
     Raises: OtherVendor; what ``stops_everything`` (what was pulled before is kept); TooManyDeletions (nothing is
     deleted, everything else is kept); StateUnavailable, DiskUnavailable.
     """
-    users, window = _what_to_ask(home, window)
+    source = vendor.source.name
+    users, window = _what_to_ask(home, source, window)
 
     with home.state.read() as connection:
-        brake = Brake.of(count_sessions(connection, COMPLETE), accept=window.accept_deletions)
+        brake = Brake.of(count_sessions(connection, COMPLETE, source), accept=window.accept_deletions)
 
     async def one(user: RosterUser, known: Known) -> UserPull:
-        return await pull_user(client, user, window.first, window.last, known, brake, home.clock())
+        pulled = UserPull(user)
+        await vendor.pull_user(Look(vendor, known, brake, home.clock()), pulled, window.first, window.last)
+        return pulled
 
     errand = Errand(account, one, days=(window.first, window.last))
     try:
@@ -148,13 +150,13 @@ async def pull(
         mark_stale_nights(home, window.first, window.last)
     brake.check()
     _delete(home, account, brake.vanished, report)
-    if report.complete and not (window.only_unpulled and _left_over(home)):
-        remember_complete_pull(home.state, ASLEEP, home.clock())
+    if report.complete and not (window.only_unpulled and _left_over(home, source)):
+        remember_complete_pull(home.state, source, home.clock())
     return report
 
 
 async def pull_average_stats(
-    home: Home, client: AsleepClient, account: VendorAccount, months: Sequence[date], progress: Progress | None = None
+    home: Home, vendor: AsleepVendor, account: VendorAccount, months: Sequence[date], progress: Progress | None = None
 ) -> PullReport:
     """Pull the statistics of these months (their first days) for every user who was followed in them.
 
@@ -163,8 +165,8 @@ async def pull_average_stats(
 
     async def one(user: RosterUser, known: Known) -> UserPull:
         pulled = UserPull(user)
-        look = _look(home, client, known)
-        await _or_failure(pulled, pull_months(look, pulled, months))
+        look = _look(home, vendor, known)
+        await _or_failure(pulled, pull_months(vendor.client, look, pulled, months))
         owe_months_not_asked_for(pulled, look.now)
         return pulled
 
@@ -174,13 +176,13 @@ async def pull_average_stats(
 
 
 async def pull_user_documents(
-    home: Home, client: AsleepClient, account: VendorAccount, progress: Progress | None = None
+    home: Home, vendor: AsleepVendor, account: VendorAccount, progress: Progress | None = None
 ) -> PullReport:
     """Pull the user documents that are missing or older than a week. Raises: as ``pull``."""
 
     async def one(user: RosterUser, known: Known) -> UserPull:
         pulled = UserPull(user)
-        await _or_failure(pulled, pull_user_document(_look(home, client, known), pulled))
+        await _or_failure(pulled, pull_user_document(vendor.client, _look(home, vendor, known), pulled))
         return pulled
 
     with home.state.read() as connection:
@@ -188,9 +190,9 @@ async def pull_user_documents(
     return await _pull_users(home, Errand(account, one), users, progress or Unseen())
 
 
-def _look(home: Home, client: AsleepClient, known: Known) -> Look:
+def _look(home: Home, vendor: Vendor, known: Known) -> Look:
     """What a pull works with that lists nothing, so that it can miss nothing either."""
-    return Look(client, known, Brake(allowed=0), home.clock())
+    return Look(vendor, known, Brake(allowed=0), home.clock())
 
 
 def _delete(home: Home, account: VendorAccount, vanished: Sequence[Vanished], report: PullReport) -> None:
@@ -205,7 +207,7 @@ def _as_raw_has_it(home: Home, gone: Vanished) -> Vanished:
     seen = gone.seen
     if seen.content_hash is not None:
         return gone
-    for kept in home.raw.readable(ASLEEP, SESSION, seen.partition):
+    for kept in home.raw.readable(seen.source, SESSION, seen.partition):
         if (kept.document.user_id, kept.document.document_id) == (seen.user_id, seen.session_id) and not kept.deleted:
             known = replace(seen, content_hash=kept.document.content_hash, revision=kept.revision)
             return replace(gone, seen=replace(known, changed_at=max(seen.changed_at, kept.document.fetched_at)))
@@ -222,11 +224,12 @@ async def _or_failure(pulled: UserPull, calls: Awaitable[None]) -> None:
 
 
 async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], progress: Progress) -> PullReport:
+    source = errand.account.source
     check_vendor(home.state, errand.account)
     progress.users(len(users))
     if errand.days:
         with home.state.write() as connection:
-            put_unpulled(connection, ASLEEP, {user.user_id: NOT_ASKED for user in users}, home.clock(), errand.days)
+            put_unpulled(connection, source, {user.user_id: NOT_ASKED for user in users}, home.clock(), errand.days)
             windows = [(user, window) for user in users if (window := user.active_within(*errand.days))]
             today = utc_date(home.clock())
             fresh = {day for day in never_asked(connection, windows) if day < today}  # no night is lost by a kill
@@ -239,7 +242,7 @@ async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], p
             await _pull_chunk(home, errand, chunk, report, progress)
 
     await _together(take(chunk) for chunk in _chunks(users, errand.days))
-    if report.gone and report.gone == report.users and _nobody_is_known(home):
+    if report.gone and report.gone == report.users and _nobody_is_known(home, source):
         report.failed[UserNotFound.kind] += report.gone
     return report
 
@@ -252,7 +255,7 @@ async def _pull_chunk(
     progress: Progress,
 ) -> None:
     began = home.clock()
-    known = await asyncio.to_thread(_known, home, chunk)
+    known = await asyncio.to_thread(_known, home, errand.account.source, chunk)
     pulls: list[UserPull] = []
 
     async def take(user: RosterUser) -> None:
@@ -296,14 +299,14 @@ def _count(report: PullReport, pulled: UserPull) -> None:
         report.failed[pulled.failure.kind] += 1
 
 
-def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
+def _what_to_ask(home: Home, source: str, window: Window) -> tuple[list[RosterUser], Window]:
     """The users to ask and the dates: those left over, over all dates they were left for, or whom the window means.
 
     Who is ended, unknown to the vendor and waits for nothing has nothing to be asked for.
     """
     with home.state.read() as connection:
-        everybody, waiting = users_to_ask(connection, ASLEEP), users_with_pending(connection, ASLEEP)
-        left, days = unpulled(connection, ASLEEP), unpulled_days(connection, ASLEEP)
+        everybody, waiting = users_to_ask(connection, source), users_with_pending(connection, source)
+        left, days = unpulled(connection, source), unpulled_days(connection, source)
     today = utc_date(home.clock())
     users = [
         user
@@ -317,23 +320,23 @@ def _what_to_ask(home: Home, window: Window) -> tuple[list[RosterUser], Window]:
     return chosen, replace(window, first=min(window.first, days[0]), last=max(window.last, days[1]))
 
 
-def _nobody_is_known(home: Home) -> bool:
+def _nobody_is_known(home: Home, source: str) -> bool:
     """Whether the vendor knows none of the roster's users; those who were not asked now count as they did."""
     with home.state.read() as connection:
-        return all(user.gone for user in users_to_ask(connection, ASLEEP))
+        return all(user.gone for user in users_to_ask(connection, source))
 
 
-def _left_over(home: Home) -> bool:
+def _left_over(home: Home, source: str) -> bool:
     with home.state.read() as connection:
-        return bool(unpulled(connection, ASLEEP))
+        return bool(unpulled(connection, source))
 
 
-def _known(home: Home, chunk: Sequence[RosterUser]) -> dict[str, Known]:
+def _known(home: Home, source: str, chunk: Sequence[RosterUser]) -> dict[str, Known]:
     user_ids = [user.user_id for user in chunk]
     with home.state.read() as connection:
-        sessions = sessions_of(connection, ASLEEP, user_ids)
-        documents = documents_of(connection, ASLEEP, user_ids)
-        begun = first_answered(connection, ASLEEP)
+        sessions = sessions_of(connection, source, user_ids)
+        documents = documents_of(connection, source, user_ids)
+        begun = first_answered(connection, source)
     return {
         user_id: Known({s.session_id: s for s in sessions[user_id]}, documents[user_id], begun.get(user_id))
         for user_id in user_ids

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from connectors.asleep.answer import Answer
+from connectors.answer import Answer
 from connectors.errors import VendorError, stops_everything
 from connectors.lake.raw import HTTP_OK, RawDocument
 from connectors.state.ledger import LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
 
 T = TypeVar("T")
+
+USER_DOCUMENT_AGE = timedelta(days=7)
+"""How old a user document may become before it is fetched again."""
 
 
 @dataclass(slots=True)

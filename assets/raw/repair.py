@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
+from assets.raw.asleep_vendor import AsleepVendor
 from assets.raw.pulled import last_day, time_after
 from assets.raw.sessions_of_user import start_date
-from connectors.asleep.answer import Answer
+from assets.raw.vendor import Vendor
+from connectors.answer import Answer
 from connectors.asleep.client import AsleepClient
-from connectors.errors import SessionNotFound, UnreadableAnswer, UserNotFound, VendorError, stops_everything
+from connectors.errors import SessionNotFound, UserNotFound, VendorError, stops_everything
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.lake.damage import DamagedFile, keep_evidence, set_aside
@@ -40,11 +42,10 @@ from connectors.state.ledger import (
     sessions_of,
 )
 from connectors.state.nights import sessions_starting
-from connectors.state.roster import DEFAULT_ORG, DEFAULT_ZONE, list_users
+from connectors.state.roster import DEFAULT_ORG, DEFAULT_ZONE, RosterUser, list_users
 from connectors.state.vendor import VendorAccount, check_vendor
-from schemas import asleep, documents
-from schemas.asleep import ASLEEP
-from schemas.canonical import average_stats_hash, session_hash, user_hash
+from schemas import documents
+from schemas.canonical import average_stats_hash, user_hash
 from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, USER
 from schemas.nights import local_date, utc_date
 
@@ -103,20 +104,20 @@ Marker = Callable[[sa.Connection], None]
 
 async def repair(
     home: Home,
-    client: AsleepClient,
+    vendor: Vendor,
     account: VendorAccount,
     damaged: Iterable[DamagedFile],
     *,
     accept_deletions: bool = False,
 ) -> RepairReport:
-    """Fetch again what these files held and set them aside; what they belong to is dirty afterwards.
+    """Fetch again what these files of the vendor's source held and set them aside; what they belong to is dirty then.
 
     What the vendor has no longer is given up only with ``accept_deletions``.
 
     Raises: OtherVendor; what ``stops_everything`` (what was fetched before is kept); StateUnavailable, DiskUnavailable.
     """
     check_vendor(home.state, account)
-    repairing = _Repair(home, client, accept_deletions)
+    repairing = _Repair(home, vendor, accept_deletions)
     for place, files in groupby(sorted(damaged, key=_place), key=_place):
         await repairing.repair(*place, list(files))
     return repairing.report
@@ -128,18 +129,19 @@ def _place(file: DamagedFile) -> tuple[str, str, date]:
 
 
 class _Repair:
-    def __init__(self, home: Home, client: AsleepClient, accept_deletions: bool) -> None:
+    def __init__(self, home: Home, vendor: Vendor, accept_deletions: bool) -> None:
         self._home = home
-        self._client = client
+        self._vendor = vendor
+        self._source = vendor.source.name
         self._accept_deletions = accept_deletions
         self.report = RepairReport()
         with home.state.read() as connection:
-            self._roster = {user.user_id: user for user in list_users(connection, ASLEEP)}
+            self._roster = {user.user_id: user for user in list_users(connection, self._source)}
 
     async def repair(self, source: str, document: str, day: date, files: list[DamagedFile]) -> None:
         places = [keep_evidence(file) for file in files]  # before anything is written beside them
         before = self.report.missing
-        known = source == ASLEEP and await self._fetch_again(document, day)
+        known = source == self._source and await self._fetch_again(document, day)
         if not known:
             self.report.unknown += files
         if known and self.report.missing == before:
@@ -151,13 +153,13 @@ class _Repair:
 
     async def _fetch_again(self, document: str, day: date) -> bool:
         """Fetch what is missing of a kind and date; False if it is not known what there was."""
-        match document:
-            case documents.SESSION:
+        match document, self._vendor:
+            case documents.SESSION, _:
                 return await self._sessions(day)
-            case documents.AVERAGE_STATS:
-                return await self._months(day)
-            case documents.USER:
-                return await self._users()
+            case documents.AVERAGE_STATS, AsleepVendor(client=client):
+                return await self._months(client, day)
+            case documents.USER, AsleepVendor(client=client):
+                return await self._users(client)
         return document == SESSION_LIST  # kept as evidence only: no table is made of it
 
     async def _sessions(self, day: date) -> bool:
@@ -165,13 +167,16 @@ class _Repair:
             mark_days_dirty(connection, [day.isoformat()])
 
         with self._home.state.read() as connection:
-            known = [seen for seen in sessions_starting(connection, ASLEEP, day, day) if seen.content_hash is not None]
+            there = sessions_starting(connection, self._source, day, day)
+        known = [seen for seen in there if seen.content_hash is not None]
         raw = self._home.raw
-        notes = raw.notes_of_moves(ASLEEP, SESSION, day)
+        notes = raw.notes_of_moves(self._source, SESSION, day)
         moves = self._moves(day, notes, {(seen.user_id, seen.session_id) for seen in known})
         self._commit([moves], mark)
         # What has moved here, and is damaged, is still under the date before as far as it can be read.
-        readable = _by_id(raw.readable_of_all_dates(ASLEEP, SESSION) if notes else raw.readable(ASLEEP, SESSION, day))
+        readable = _by_id(
+            raw.readable_of_all_dates(self._source, SESSION) if notes else raw.readable(self._source, SESSION, day)
+        )
         missing: list[LedgerSession] = []
         numbered: list[RawDocument] = []
         for seen in known:
@@ -195,13 +200,13 @@ class _Repair:
         the ledger knows where a session is. Versions that lay here cannot be fetched again.
         """
         raw, found = self._home.raw, _Found()
-        readable = _by_id(raw.readable(ASLEEP, SESSION, day))
+        readable = _by_id(raw.readable(self._source, SESSION, day))
         moving = {(note.user_id, note.document_id) for note in notes}
         found.raw += {replace(note, date=day) for note in notes} - notes
         for key, seen in self._known((moving | readable.keys()) - staying).items():
             found.days.add(seen.partition)
             if key in moving:
-                lying = raw.readable_versions(ASLEEP, SESSION, seen.partition)
+                lying = raw.readable_versions(self._source, SESSION, seen.partition)
                 versions = next((each for each in lying if _key(each[-1]) == key), None)
                 self.report.versions_lost += versions is not None and len(versions) < versions[-1].revision
             else:
@@ -213,26 +218,31 @@ class _Repair:
         user_ids = sorted({user_id for user_id, _ in keys})
         with self._home.state.read() as connection:
             parts = [user_ids[start : start + CHUNK] for start in range(0, len(user_ids), CHUNK)]
-            sessions = [s for part in parts for known in sessions_of(connection, ASLEEP, part).values() for s in known]
+            found = [sessions_of(connection, self._source, part) for part in parts]
+        sessions = [session for part in found for theirs in part.values() for session in theirs]
         known = {(seen.user_id, seen.session_id): seen for seen in sessions if seen.content_hash is not None}
         return {key: known[key] for key in keys & known.keys()}
 
+    def _user(self, user_id: str) -> RosterUser:
+        return self._roster.get(user_id) or RosterUser(self._source, user_id)
+
     async def _session(self, seen: LedgerSession) -> _Found:
         try:
-            answer = await self._client.get_session(seen.user_id, seen.session_id)
+            answer = await self._vendor.get_session(self._user(seen.user_id), seen.session_id)
         except (SessionNotFound, UserNotFound) as error:
             return self._absent_session(seen, error.body if isinstance(error, SessionNotFound) else b"")
-        content_hash = session_hash(answer.body)
+        head = self._vendor.source.head(answer)
+        content_hash = self._vendor.source.session_hash(answer.body)
         document = _session_document(seen, answer.body)
         document = replace(document, fetched_at=time_after(seen, answer.fetched_at), content_hash=content_hash)
         if content_hash == seen.content_hash:
             self.report.restored += 1
             return _Found(raw=[document])
-        if _in_analysis(answer):
+        if head and not head.complete:  # what cannot be read is kept: the build says what is wrong with it
             self.report.waiting += 1
             return _Found()
         self.report.newer += 1
-        place = start_date(answer, seen.session_id, self._home.clock()) or seen.partition
+        place = start_date(head, seen.session_id, self._home.clock()) or seen.partition
         revised = replace(document, date=place, known_revision=seen.revision + 1, known_since=None)
         revised = replace(revised, reason=documents.RE_ANALYSED)
         notes = moved(revised, was=seen.partition) if place != seen.partition else []
@@ -256,12 +266,12 @@ class _Repair:
         # In the zone of the user the session may be of the month before or after.
         days = [seen.partition + timedelta(days=offset) for offset in (-1, 0, 1)]
         owed = [
-            LedgerDocument(ASLEEP, AVERAGE_STATS, seen.user_id, month, OWED, now)
+            LedgerDocument(self._source, AVERAGE_STATS, seen.user_id, month, OWED, now)
             for month in sorted({f"{day:%Y-%m}" for day in days})
         ]
         return _Found(raw=[tombstone], session=(seen, deleted), owed=owed)
 
-    async def _months(self, month: date) -> bool:
+    async def _months(self, client: AsleepClient, month: date) -> bool:
         def mark(connection: sa.Connection) -> None:
             mark_months_dirty(connection, [f"{month:%Y-%m}"])
 
@@ -274,22 +284,22 @@ class _Repair:
             period = user.period_within(month, end) if user else (month, end)
             if period is None:
                 return self._absent_document(seen)
-            answer = self._client.average_stats(seen.user_id, *period, zone=zone)
+            answer = client.average_stats(seen.user_id, *period, zone=zone)
             return await self._document(seen, answer, average_stats_hash, month)
 
         with self._home.state.read() as connection:
-            known = documents_of_kind(connection, ASLEEP, AVERAGE_STATS, f"{month:%Y-%m}")
-        readable = self._home.raw.readable(ASLEEP, AVERAGE_STATS, month)
+            known = documents_of_kind(connection, self._source, AVERAGE_STATS, f"{month:%Y-%m}")
+        readable = self._home.raw.readable(self._source, AVERAGE_STATS, month)
         await self._ask(_missing(known, readable), ask, mark)
         return bool(known)
 
-    async def _users(self) -> bool:
+    async def _users(self, client: AsleepClient) -> bool:
         async def ask(seen: LedgerDocument) -> _Found:
-            return await self._document(seen, self._client.get_user(seen.user_id), user_hash, None)
+            return await self._document(seen, client.get_user(seen.user_id), user_hash, None)
 
         with self._home.state.read() as connection:
-            known = documents_of_kind(connection, ASLEEP, USER)
-        readable = self._home.raw.readable_of_all_dates(ASLEEP, USER)
+            known = documents_of_kind(connection, self._source, USER)
+        readable = self._home.raw.readable_of_all_dates(self._source, USER)
         await self._ask(_missing(known, readable), ask, mark_users_dirty)
         return bool(known)
 
@@ -348,10 +358,10 @@ class _Repair:
         with self._home.state.write() as connection:
             # What a pull has learned in the meantime is newer than what was known here.
             sessions = [part.session for part in found if part.session]
-            known = sessions_of(connection, ASLEEP, [seen.user_id for seen, _ in sessions])
+            known = sessions_of(connection, self._source, [seen.user_id for seen, _ in sessions])
             put_sessions(connection, [now for seen, now in sessions if seen in known[seen.user_id]])
             changes = [part.document for part in found if part.document]
-            noted = documents_of(connection, ASLEEP, [seen.user_id for seen, _ in changes])
+            noted = documents_of(connection, self._source, [seen.user_id for seen, _ in changes])
             same = [(seen, now) for seen, now in changes if seen in noted[seen.user_id].values()]
             put_documents(connection, [now for _, now in same if now])
             forget_documents(connection, [seen for seen, now in same if now is None])
@@ -405,11 +415,3 @@ def _by_id(readable: Iterable[CurrentDocument]) -> dict[SessionKey, CurrentDocum
 
 def _key(current: CurrentDocument) -> SessionKey:
     return current.document.user_id, current.document.document_id
-
-
-def _in_analysis(answer: Answer[asleep.SessionDetail]) -> bool:
-    try:
-        state: str = answer.result().session.state
-    except UnreadableAnswer:
-        return False  # kept as received; the build says what is wrong with it
-    return state != asleep.COMPLETE

@@ -1,39 +1,29 @@
 """Pulling one user's sessions: the list, the details of what is new or changed, and whatever was left waiting."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from hashlib import sha256
-
-import msgspec
+from typing import Any
 
 from assets.night_facts import night_of_session
-from assets.raw.deletions import Brake, Vanished
+from assets.raw.deletions import Vanished
 from assets.raw.event_marks import figures_of_event
 from assets.raw.pulled import Known, UserPull, all_or_first_error, raw_document, time_after
-from connectors.asleep.answer import Answer
-from connectors.asleep.client import AsleepClient
+from assets.raw.vendor import Listed, Listing, Look
+from assets.sources.known import SOURCES
+from assets.sources.source import Head
+from connectors.answer import Answer
 from connectors.errors import SessionNotFound, UnreadableAnswer, VendorError
 from connectors.lake.raw import RawDocument, moved
 from connectors.state.ledger import COMPLETE, PENDING, LedgerSession
 from connectors.state.roster import RosterUser
-from schemas import asleep, documents
-from schemas.canonical import row_hash, session_hash
+from schemas import documents
 from schemas.documents import SESSION, SESSION_LIST
 from schemas.nights import FIRST_DAY, local_date, utc_date
 from schemas.session_ids import start_in
 
 DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a pull of one user's sessions works with: whom to ask, what is known, the brake on deletions, the time."""
-
-    client: AsleepClient
-    known: Known
-    brake: Brake
-    now: datetime
 
 
 async def pull_sessions(look: Look, pull: UserPull, first: date, last: date) -> None:
@@ -46,17 +36,16 @@ async def pull_sessions(look: Look, pull: UserPull, first: date, last: date) -> 
     """
     known = look.known.sessions
     window = pull.user.active_within(first, last)
-    listed: dict[str, asleep.SessionRow] = {}
-    pages: list[Answer[asleep.SessionList]] = []
+    listing = Listing()
     if window is not None:
-        user_id, (first, last) = pull.user.user_id, window
-        rows = look.client.iterate_sessions(user_id, date_gte=first, date_lte=last, on_page=pages.append)
-        listed = {row.session_id: row async for row in rows}
+        first, last = window
+        listing = await look.vendor.list_sessions(pull.user, first, last)
         pull.heard = True
         pull.listed = window
-    pull.raw.extend(_telling_pages(pull.user, pages, look.known))
-    followed = [row for row in listed.values() if is_followed_row(pull.user, row)]
-    unlisted = [session for session in known.values() if session.session_id not in listed]
+    pull.raw.extend(_telling_pages(pull.user, listing, look.known))
+    ids = {row.session_id for row in listing.sessions}
+    followed = [row for row in listing.sessions if is_followed_row(pull.user, row)]
+    unlisted = [session for session in known.values() if session.session_id not in ids]
     waiting = [session for session in unlisted if session.verdict == PENDING]
     missing = [s for s in unlisted if window and s.verdict == COMPLETE and first <= s.partition <= last]
     await all_or_first_error(
@@ -67,27 +56,23 @@ async def pull_sessions(look: Look, pull: UserPull, first: date, last: date) -> 
     )
 
 
-def _telling_pages(
-    user: RosterUser, pages: Iterable[Answer[asleep.SessionList]], known: Known
-) -> Iterator[RawDocument]:
+def _telling_pages(user: RosterUser, listing: Listing, known: Known) -> Iterator[RawDocument]:
     """The list pages that say something new: those with a row whose fingerprint is not the known one.
 
     They are kept as received, so that one which shows a night in which the user is not followed is not kept.
     """
-    for number, page in enumerate(pages):
-        rows = page.result().sleep_session_list
+    for number, (page, rows) in enumerate(listing.pages):
         if not all(is_followed_row(user, row) for row in rows):
             continue
         before = (known.sessions.get(row.session_id) for row in rows)
-        if any(seen is None or seen.fingerprint != fingerprint(row) for row, seen in zip(rows, before, strict=True)):
+        if any(seen is None or seen.fingerprint != row.fingerprint for row, seen in zip(rows, before, strict=True)):
             day = utc_date(page.fetched_at)
             yield raw_document(user, SESSION_LIST, f"page {number}", day, page, sha256(page.body).hexdigest())
 
 
-async def _look_at_row(look: Look, pull: UserPull, row: asleep.SessionRow, before: LedgerSession | None) -> None:
+async def _look_at_row(look: Look, pull: UserPull, row: Listed, before: LedgerSession | None) -> None:
     now = look.now
-    mark = fingerprint(row)
-    if before is not None and before.fingerprint == mark and before.verdict == COMPLETE:
+    if before is not None and before.fingerprint == row.fingerprint and before.verdict == COMPLETE:
         pull.counts.unchanged += 1
         return
     if before is not None and before.verdict == COMPLETE and _is_row_of_event(look, pull, before, row):
@@ -97,22 +82,22 @@ async def _look_at_row(look: Look, pull: UserPull, row: asleep.SessionRow, befor
     except UnreadableAnswer:
         pull.listed = None  # a row that cannot be entered leaves its night unknown
         raise
-    if row.state in asleep.STATES - {asleep.COMPLETE}:
+    if row.waiting:
         pull.counts.pending += 1
-        if before is None or before.fingerprint != mark:
-            pull.sessions.append(_waiting(replace(seen, fingerprint=mark), now))
+        if before is None or before.fingerprint != row.fingerprint:
+            pull.sessions.append(_waiting(replace(seen, fingerprint=row.fingerprint), now))
         return
-    await _fetch_or_wait(look, pull, replace(seen, fingerprint=mark))
+    await _fetch_or_wait(look, pull, replace(seen, fingerprint=row.fingerprint), row.whole)
 
 
-def _is_row_of_event(look: Look, pull: UserPull, before: LedgerSession, row: asleep.SessionRow) -> bool:
+def _is_row_of_event(look: Look, pull: UserPull, before: LedgerSession, row: Listed) -> bool:
     """Whether a row, the first that is seen of a session that came by webhook, tells nothing new; then it is known."""
-    had_figures = figures_of_event(before.fingerprint, row)
+    had_figures = figures_of_event(before.fingerprint, row.row) if row.row else None
     if had_figures is None:
         return False
     pull.counts.unchanged += 1
-    pull.remembered[row.session_id] = replace(before, fingerprint=fingerprint(row))
-    days = days_near(instant(row.session_start_time), pull.user.timezone, look.now)
+    pull.remembered[row.session_id] = replace(before, fingerprint=row.fingerprint)
+    days = days_near(instant(row.start_time), pull.user.timezone, look.now)
     pull.touched_months |= months_of(days)
     if had_figures:
         pull.averaged[row.session_id] = days
@@ -126,9 +111,9 @@ async def fetch_revealed(look: Look, pull: UserPull, seen: LedgerSession) -> Non
     await _fetch_or_wait(look, pull, seen)
 
 
-async def _fetch_or_wait(look: Look, pull: UserPull, seen: LedgerSession) -> None:
+async def _fetch_or_wait(look: Look, pull: UserPull, seen: LedgerSession, whole: Answer[Any] | None = None) -> None:
     try:
-        await _fetch_session(look, pull, seen)
+        await _fetch_session(look, pull, seen, whole)
     except VendorError:
         pull.sessions.append(_waiting(seen, look.now))  # not forgotten beyond the look-back
         raise
@@ -142,17 +127,17 @@ async def _look_for_unlisted(look: Look, pull: UserPull, before: LedgerSession) 
         if is_followed(pull.user, before):
             await _fetch_session(look, pull, before)
         else:
-            await look.client.get_session(pull.user.user_id, before.session_id)
+            await look.vendor.get_session(pull.user, before.session_id)
             pull.sessions.append(replace(before, verdict=COMPLETE))  # it is still there, and that is all we may know
     except SessionNotFound as error:
         look.brake.vanished.append(Vanished(pull.user, before, error.body))
         pull.touched_months |= months_of(days_around(before.partition, pull.user.timezone))
 
 
-async def _fetch_session(look: Look, pull: UserPull, seen: LedgerSession) -> None:
-    answer = await look.client.get_session(pull.user.user_id, seen.session_id)
+async def _fetch_session(look: Look, pull: UserPull, seen: LedgerSession, whole: Answer[Any] | None = None) -> None:
+    answer = whole or await look.vendor.get_session(pull.user, seen.session_id)
     pull.heard = True
-    if _still_analysing(answer):
+    if _still_analysing(look.vendor.source.head(answer)):
         pull.counts.pending += 1
         pull.sessions.append(replace(seen, verdict=PENDING))
     else:
@@ -165,7 +150,7 @@ def _waiting(seen: LedgerSession, now: datetime) -> LedgerSession:
 
 
 def keep_session(
-    pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime, came_by: str | None = None
+    pull: UserPull, seen: LedgerSession, answer: Answer[Any], now: datetime, came_by: str | None = None
 ) -> None:
     """Keep a session's document, if it is new, under the UTC date on which it says that the session starts.
 
@@ -174,9 +159,11 @@ def keep_session(
     A session that was kept under another date moves from there. What the build will refuse stays where the session was,
     and the session waits: it is asked for again until the vendor answers as documented.
     """
-    starts_on = start_date(answer, seen.session_id, now)
+    source = SOURCES[seen.source]
+    head = source.head(answer)
+    starts_on = start_date(head, seen.session_id, now)
     place = starts_on or seen.partition
-    content_hash = session_hash(answer.body)
+    content_hash = source.session_hash(answer.body)
     moves = seen.content_hash is not None and place != seen.partition
     changed = moves or content_hash != seen.content_hash
     if not changed:
@@ -207,7 +194,7 @@ def keep_session(
     pull.raw += [note for was in former - {place} for note in moved(document, was)]
     pull.raw.append(document)
     pull.dirty_days |= {place, *former}
-    _touch_months(pull, kept, answer, now)
+    _touch_months(pull, kept, head, now)
     if moves:
         pull.touched_months |= months_of(days_around(seen.partition, pull.user.timezone))
 
@@ -226,18 +213,11 @@ def _reason(seen: LedgerSession, now: datetime, came_by: str | None) -> str:
     return documents.FIRST_SEEN if seen.first_seen_at == now else documents.COMPLETED
 
 
-def _touch_months(pull: UserPull, seen: LedgerSession, answer: Answer[asleep.SessionDetail], now: datetime) -> None:
-    days = _days_of(answer, seen, pull.user, now)
+def _touch_months(pull: UserPull, seen: LedgerSession, head: Head | None, now: datetime) -> None:
+    days = _days_of(head, seen, pull.user, now)
     pull.touched_months |= months_of(days)
-    if _has_figures(answer):
+    if head and head.has_figures:
         pull.averaged[seen.session_id] = days
-
-
-def _has_figures(answer: Answer[asleep.SessionDetail]) -> bool:
-    try:
-        return answer.result().stat is not None
-    except UnreadableAnswer:
-        return False
 
 
 def is_followed(user: RosterUser, session: LedgerSession) -> bool:
@@ -253,20 +233,15 @@ def is_asked_for(user: RosterUser, session: LedgerSession) -> bool:
     return is_followed(user, session) or (session.verdict == PENDING and session.content_hash is not None)
 
 
-def is_followed_row(user: RosterUser, row: asleep.SessionRow) -> bool:
+def is_followed_row(user: RosterUser, row: Listed) -> bool:
     """As ``is_followed``, of a row of the list."""
     try:
-        return user.follows(instant(row.session_start_time))
+        return user.follows(instant(row.start_time))
     except UnreadableAnswer:
         return True  # entering it in the ledger says what is wrong with it
 
 
-def fingerprint(row: asleep.SessionRow) -> str:
-    """A mark of a list row that changes with any of its fields."""
-    return row_hash(msgspec.to_builtins(row))
-
-
-def _first_sight(user: RosterUser, row: asleep.SessionRow, now: datetime) -> LedgerSession:
+def _first_sight(user: RosterUser, row: Listed, now: datetime) -> LedgerSession:
     return first_sight(user, row.session_id, _partition(row, now), now)
 
 
@@ -287,19 +262,17 @@ def first_sight(user: RosterUser, session_id: str, partition: date, now: datetim
     )
 
 
-def _partition(row: asleep.SessionRow, now: datetime) -> date:
-    partition = utc_date(instant(row.session_start_time))
+def _partition(row: Listed, now: datetime) -> date:
+    partition = utc_date(instant(row.start_time))
     if not FIRST_DAY <= partition <= utc_date(now):
         raise UnreadableAnswer(f"A listed session starts before {FIRST_DAY} or in the future; check the clock.")
     return partition
 
 
-def _days_of(
-    answer: Answer[asleep.SessionDetail], seen: LedgerSession, user: RosterUser, now: datetime
-) -> frozenset[date]:
+def _days_of(head: Head | None, seen: LedgerSession, user: RosterUser, now: datetime) -> frozenset[date]:
     """The local dates under which the vendor may count a session in its statistics; none of them is yet to come."""
     try:
-        start = instant(answer.result().session.start_time)
+        start = instant(head.start_time) if head else None
     except UnreadableAnswer:
         start = None
     if start is None or utc_date(start) != seen.partition:
@@ -330,46 +303,21 @@ def months_of(days: Iterable[date]) -> set[date]:
     return {day.replace(day=1) for day in days}
 
 
-def start_date(answer: Answer[asleep.SessionDetail], session_id: str, now: datetime) -> date | None:
+def start_date(head: Head | None, session_id: str, now: datetime) -> date | None:
     """The UTC date on which a session starts by its own document; None for a document that the build refuses."""
-    session = _session_in(answer)
-    if session is None or session.id != session_id:
+    if head is None or head.session_id != session_id:
         return None
     try:
-        start, end = instant(session.start_time), instant(session.end_time or "")
+        start, end = instant(head.start_time), instant(head.end_time or "")
     except UnreadableAnswer:
         return None
     day = utc_date(start)
     return day if start <= end and FIRST_DAY <= day <= utc_date(now) else None
 
 
-def _still_analysing(answer: Answer[asleep.SessionDetail]) -> bool:
-    session = _session_in(answer)
+def _still_analysing(head: Head | None) -> bool:
     # What cannot be read is kept as received; the build puts it into quarantine with the reason.
-    return session is not None and session.state != asleep.COMPLETE
-
-
-class _Needed(msgspec.Struct):
-    id: str
-    state: str
-    start_time: str
-    end_time: str | None = None
-
-
-class _Detail(msgspec.Struct):
-    session: _Needed
-
-
-def _session_in(answer: Answer[asleep.SessionDetail]) -> asleep.Session | _Needed | None:
-    """What the build cannot do without, as far as it can be read, whatever else is odd in the answer."""
-    try:
-        return answer.result().session
-    except UnreadableAnswer:
-        pass
-    try:
-        return msgspec.convert(msgspec.json.decode(answer.body), asleep.Envelope[_Detail]).result.session
-    except (ValueError, RecursionError):
-        return None
+    return head is not None and not head.complete
 
 
 def instant(text: str) -> datetime:

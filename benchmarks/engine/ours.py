@@ -27,6 +27,7 @@ from assets.lake.sleep_sessions import build_sleep_sessions
 from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
 from assets.lake.users import build_users
 from assets.marts.loading import load_marts
+from assets.raw.asleep_vendor import AsleepVendor
 from assets.raw.pull import Window, pull
 from assets.warehouse.tables import load_average_stats, load_night_ledger, load_nights, load_users
 from benchmarks.engine.contestant import FIRST, KEY, LAST, NOW, Meter, Task, compete
@@ -87,7 +88,7 @@ def _engine(home: Home, settings: Settings, window: Window, notes: dict[str, Any
 async def _pull(home: Home, settings: Settings, window: Window) -> Any:
     connection = asleep_connection(settings, home)
     async with connection.open() as client:
-        return await pull(home, client, connection.account(), window)
+        return await pull(home, AsleepVendor(client), connection.account(), window)
 
 
 def _sync(home: Home, settings: Settings, window: Window, notes: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import orjson
 import pyarrow as pa
 
-from assets.lake.decoding import decode_session
-from assets.lake.normalise import normalise_session, recorded_session
 from assets.lake.sleep_hypnograms import hypnogram_rows
+from assets.sources.asleep import SOURCE, recorded_session
+from assets.sources.asleep_documents import decode_session
 from connectors.asleep.sandbox import World
 from connectors.asleep.sandbox.answers import session_detail
 from connectors.home import Home
@@ -72,7 +72,7 @@ def _simulated() -> tuple[list[Row], pa.Table]:
                 names = ("clinic", ASLEEP, SESSION, user.user_id, session.id)
                 document = RawDocument(*names, day, HTTP_OK, NOW, session_hash(body), body)
                 decoded = decode_session(CurrentDocument(document, 1, NOW))
-                sessions.append(normalise_session(decoded, "clinic", user.person.timezone).row)
+                sessions.append(SOURCE.normalise(decoded, "clinic", user.person.timezone).row)
                 hypnograms += hypnogram_rows([recorded_session(decoded)])
     return sessions, pa.Table.from_pylist(hypnograms, schema=SLEEP_HYPNOGRAMS.schema)
 

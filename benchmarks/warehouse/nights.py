@@ -16,10 +16,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.lake.decoding import decode_session
-from assets.lake.normalise import normalise_session, recorded_session
 from assets.lake.sleep_hypnograms import hypnogram_rows
 from assets.lake.sleep_stage_intervals import interval_rows
+from assets.sources.asleep import SOURCE, recorded_session
+from assets.sources.asleep_documents import decode_session
 from connectors.asleep.sandbox import World
 from connectors.asleep.sandbox.answers import session_detail
 from connectors.asleep.sandbox.sessions import Session
@@ -110,7 +110,7 @@ def _document(user_id: str, session: Session) -> CurrentDocument | None:
 def _analysis(documents: Iterable[CurrentDocument]) -> Analysis:
     decoded = [decode_session(document) for document in documents]
     recorded = [recorded_session(document) for document in decoded]
-    rows = [normalise_session(document, "clinic", "UTC").row for document in decoded]
+    rows = [SOURCE.normalise(document, "clinic", "UTC").row for document in decoded]
     intervals = [interval_rows([session]) for session in recorded]
     return Analysis(
         pa.Table.from_pylist(rows, schema=SLEEP_SESSIONS.schema),

@@ -1,16 +1,12 @@
-"""A good answer of Asleep: its bytes exactly as received, and its typed content on request.
-
-Making the call does not live here, nor does what the content means.
-"""
+"""A good answer of Asleep: its bytes, and what is inside the envelope as the documented type."""
 
 import re
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
+from connectors.answer import Answer
 from connectors.errors import UnreadableAnswer
 from schemas.asleep import Envelope
 
@@ -23,27 +19,10 @@ _SAFE_COMPLAINT = re.compile(
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
-    """``body`` as received (content decoding undone), with its HTTP status and the aware UTC time of receipt.
+class AsleepAnswer(Answer[T]):
+    """``shape`` is the struct that ``result`` decodes to; the envelope's ``detail`` is never looked at."""
 
-    ``shape`` is the struct that ``result`` decodes to; the envelope's ``detail`` is never looked at.
-    """
-
-    body: bytes = field(repr=False)
-    status: int
-    fetched_at: datetime
     shape: type[T]
-
-    def result(self) -> T:
-        """The envelope's result, decoded once however often it is asked for.
-
-        Raises ``UnreadableAnswer`` that names the place and type, never a value.
-        """
-        return self._result
-
-    @cached_property
-    def _result(self) -> T:
-        return self._decoded()
 
     def _decoded(self) -> T:
         try:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from connectors.asleep.answer import Answer
+from connectors.answer import Answer
+from connectors.asleep.answer import AsleepAnswer
 from connectors.asleep.paging import every_row
 from connectors.asleep.refusals import AsleepJudge
 from connectors.asleep.session_list import SessionListAnswer
@@ -234,7 +235,7 @@ def split_period(start: date, end: date, days: int = STATS_DAYS) -> list[tuple[d
 
 
 def _answer(reply: Reply, shape: type[T]) -> Answer[T]:
-    return Answer(reply.body, reply.status, reply.received_at, shape)
+    return AsleepAnswer(reply.body, reply.status, reply.received_at, shape)
 
 
 def _metadata_body(metadata: UserMetadata | None) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import fields
 
-from connectors.asleep.answer import Answer
+from connectors.asleep.answer import AsleepAnswer
 from connectors.errors import UnreadableAnswer
 from schemas.asleep import Envelope, SessionList, SessionRow
 
@@ -37,7 +37,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True)
-class SessionListAnswer(Answer[SessionList]):
+class SessionListAnswer(AsleepAnswer[SessionList]):
     """A page of GET /data/v1/sessions, its bytes as received."""
 
     def _decoded(self) -> SessionList:

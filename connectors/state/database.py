@@ -20,7 +20,7 @@ from connectors.sqlite import make_shareable
 
 _POSTGRESQL_DISK_FULL = "53100"
 
-NEWEST_REVISION = "0008"
+NEWEST_REVISION = "0009"
 
 EXAMPLE_URL = "postgresql+psycopg://user@host:5432/database"
 

@@ -96,9 +96,10 @@ def users_with_pending(connection: sa.Connection, source: str) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def count_sessions(connection: sa.Connection, verdict: str) -> int:
-    """How many sessions stand at a verdict."""
-    return connection.execute(sa.select(sa.func.count()).where(sessions.c.verdict == verdict)).scalar_one()
+def count_sessions(connection: sa.Connection, verdict: str, source: str | None = None) -> int:
+    """How many sessions stand at a verdict, of all sources or of one."""
+    query = sa.select(sa.func.count()).where(sessions.c.verdict == verdict)
+    return connection.execute(query.where(sessions.c.source == source) if source else query).scalar_one()
 
 
 def documents_of(

@@ -4,7 +4,8 @@ Reading a CSV of users is here too, because it is the form in which a roster arr
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -15,7 +16,9 @@ import sqlalchemy as sa
 
 from connectors.errors import WrongUsage
 from connectors.state.database import upsert
-from connectors.state.tables import roster, unpulled_users
+from connectors.state.tables import roster, sessions, unpulled_users
+from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.night_hours import night_dates
 from schemas.nights import is_iana_zone, night_of
 
@@ -23,7 +26,8 @@ DAY = timedelta(days=1)
 
 DEFAULT_ORG = "default"
 DEFAULT_ZONE = "UTC"
-CSV_COLUMNS = ("user_id", "timezone", "org", "active_from", "active_to")
+CSV_COLUMNS = ("user_id", "timezone", "org", "active_from", "active_to", "source", "vendor_user_id")
+SOURCES = (ASLEEP, EIGHT_SLEEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,9 @@ class RosterUser:
     Both are the local date of an evening in ``timezone``, as ``night_of`` tells it. ``gone``: the vendor said 404 when
     last asked. ``to_be_deleted``: it has marked the user for deletion, and nothing more of theirs is asked for.
     ``removed``: we have taken the user off the roster, so that nothing is asked for; past rows keep their label.
+
+    Who is followed at several sources has a user for each, with one ``user_id``. ``vendor_user_id`` is the id under
+    which the vendor knows the user, None where it is the same.
     """
 
     source: str
@@ -44,9 +51,20 @@ class RosterUser:
     gone: bool = False
     to_be_deleted: bool = False
     removed: bool = False
+    vendor_user_id: str | None = None
 
     def __repr__(self) -> str:
         return "RosterUser(…)"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Source and user id: nobody is on the roster twice under one of them."""
+        return self.source, self.user_id
+
+    @property
+    def asked_as(self) -> str:
+        """The id to ask the vendor with."""
+        return self.vendor_user_id or self.user_id
 
     def active_within(self, first: date, last: date) -> tuple[date, date] | None:
         """The UTC dates of ``first``..``last`` (inclusive) that any night has in which the user is followed, or None.
@@ -112,11 +130,19 @@ def users_to_ask(connection: sa.Connection, source: str) -> list[RosterUser]:
 
 
 def put_users(connection: sa.Connection, users: Iterable[RosterUser]) -> RosterChange:
-    """Add users, or change those that are rostered, removed ones included; what the vendor says of them stays."""
-    known = {(user.source, user.user_id): user for user in list_users(connection)}
+    """Add users, or change those that are rostered, removed ones included; what the vendor says of them stays.
+
+    Raises: WrongUsage if two users of a source would be one user of the vendor, whose nights would count twice, or if
+    one who has nights would become another user of the vendor.
+    """
+    users = list(users)
+    known = {user.key: user for user in list_users(connection)}
+    _check_nobody_is_two(known | {user.key: user for user in users})
     added, changed, unchanged = [], [], 0
     for given in users:
-        before = known.get((given.source, given.user_id))
+        before = known.get(given.key)
+        if before and before.asked_as != given.asked_as:
+            _check_no_nights(connection, before)
         heard = before or replace(given, gone=False, to_be_deleted=False)
         user = replace(given, gone=heard.gone, to_be_deleted=heard.to_be_deleted)
         if before is None:
@@ -127,6 +153,24 @@ def put_users(connection: sa.Connection, users: Iterable[RosterUser]) -> RosterC
             unchanged += 1
     upsert(connection, roster, [_row(user) for user in (*added, *changed)])
     return RosterChange(len(added), len(changed), unchanged)
+
+
+def _check_nobody_is_two(users: Mapping[tuple[str, str], RosterUser]) -> None:
+    asked = Counter((user.source, user.asked_as) for user in users.values() if not user.removed)
+    if any(count > 1 for count in asked.values()):
+        raise WrongUsage(
+            "Two users of the roster are the same user of the vendor (vendor_user_id): their nights would count twice. "
+            "Correct or remove one of them."
+        )
+
+
+def _check_no_nights(connection: sa.Connection, user: RosterUser) -> None:
+    theirs = (sessions.c.source == user.source) & (sessions.c.user_id == user.user_id)
+    if connection.execute(sa.select(sessions.c.session_id).where(theirs).limit(1)).first():
+        raise WrongUsage(
+            "A user who has nights cannot become another user of the vendor (vendor_user_id): the nights of two people "
+            "would be under one name. Add the other one under a user_id of their own."
+        )
 
 
 def remove_user(connection: sa.Connection, source: str, user_id: str) -> bool:
@@ -185,7 +229,8 @@ def mark_to_be_deleted(
 
 
 def read_roster_csv(path: Path, source: str) -> list[RosterUser]:
-    """Read ``user_id,timezone,org,active_from,active_to`` (only the first required; UTF-8, with or without BOM).
+    """Read ``user_id,timezone,org,active_from,active_to,source,vendor_user_id`` (only the first required; UTF-8, with
+    or without BOM); ``source`` is that of a line which does not tell its own.
 
     Raises: WrongUsage naming the file and line, never the content of a cell.
     """
@@ -195,14 +240,14 @@ def read_roster_csv(path: Path, source: str) -> list[RosterUser]:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else (error.strerror or "unreadable")
         raise WrongUsage(f"Cannot read {path.name}: {reason}.") from None
     reader = csv.DictReader(StringIO(text), strict=True)
-    users: dict[str, RosterUser] = {}
+    users: dict[tuple[str, str], RosterUser] = {}
     try:
         _check_columns(path.name, reader.fieldnames or [])
         for row in reader:
             user = _user_of_row(f"{path.name}, line {reader.line_num}", row, source)
-            if user.user_id in users:
+            if user.key in users:
                 raise WrongUsage(f"{path.name}, line {reader.line_num}: this user_id stands in the file twice.")
-            users[user.user_id] = user
+            users[user.key] = user
     except csv.Error:
         line = reader.reader.line_num  # that of the DictReader is still the line before
         raise WrongUsage(f"{path.name}, line {line}: not valid CSV (check the quotes).") from None
@@ -217,6 +262,13 @@ def check_zone(where: str, zone: str) -> str:
     if not is_iana_zone(zone):
         raise WrongUsage(f"{where}: the timezone is not an IANA name such as Asia/Seoul or Europe/Berlin.")
     return zone
+
+
+def check_source(where: str, source: str) -> str:
+    """Give the source back if it is one of ours. Raises: WrongUsage."""
+    if source not in SOURCES:
+        raise WrongUsage(f"{where}: there is no such source (there are {', '.join(SOURCES)}).")
+    return source
 
 
 def _check_columns(name: str, columns: Iterable[str]) -> None:
@@ -239,12 +291,13 @@ def _user_of_row(where: str, row: dict[str | None, str | None], source: str) -> 
     if not cell["user_id"]:
         raise WrongUsage(f"{where}: user_id is empty.")
     user = RosterUser(
-        source=source,
+        source=check_source(where, cell.get("source") or source),
         user_id=cell["user_id"],
         org_id=cell.get("org") or DEFAULT_ORG,
         timezone=check_zone(where, cell.get("timezone") or DEFAULT_ZONE),
         active_from=_date(where, "active_from", cell.get("active_from")),
         active_to=_date(where, "active_to", cell.get("active_to")),
+        vendor_user_id=cell.get("vendor_user_id") or None,
     )
     if user.active_from and user.active_to and user.active_from > user.active_to:
         raise WrongUsage(f"{where}: active_from is after active_to.")

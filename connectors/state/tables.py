@@ -63,6 +63,7 @@ roster = Table(
     Column("gone", Boolean, nullable=False, default=False),
     Column("to_be_deleted", Boolean, nullable=False, default=False, server_default=false()),
     Column("removed", Boolean, nullable=False, default=False, server_default=false()),
+    Column("vendor_user_id", String),
 )
 
 sessions = Table(

@@ -255,11 +255,11 @@ def _count_range(
     now: datetime,
 ) -> set[date]:
     """Count what a range of the backfill will ask of a user; gives the months that it touches."""
+    from assets.raw.asleep_vendor import listed as as_listed
     from assets.raw.event_marks import figures_of_event
     from assets.raw.sessions_of_user import (
         days_around,
         days_near,
-        fingerprint,
         is_asked_for,
         is_followed_row,
         months_of,
@@ -268,13 +268,14 @@ def _count_range(
 
     months: set[date] = set()
     for row in rows:
-        if not is_followed_row(user, row):
+        if not is_followed_row(user, as_listed(row)):
             continue
         start = datetime.fromisoformat(row.session_start_time).astimezone(UTC)
         part = found.part_of(utc_date(start))
         before = known.sessions.get(row.session_id)
         marked = before is not None and figures_of_event(before.fingerprint, row) is not None
-        if before and before.verdict == ledger.COMPLETE and (marked or before.fingerprint == fingerprint(row)):
+        is_known = marked or (before is not None and before.fingerprint == as_listed(row).fingerprint)
+        if before and before.verdict == ledger.COMPLETE and is_known:
             part.there += 1
         elif row.state not in STATES - {COMPLETE}:
             part.details += 1
@@ -325,7 +326,7 @@ def _with_known(home: "Home", users: "Sequence[RosterUser]") -> "Iterator[tuple[
 
 
 def _needs_user_document(home: "Home", user: "RosterUser", known: "Known") -> bool:
-    from assets.raw.user_pull import USER_DOCUMENT_AGE
+    from assets.raw.pulled import USER_DOCUMENT_AGE
     from schemas.documents import USER
 
     before = known.documents.get((USER, user.user_id))

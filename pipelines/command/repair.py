@@ -75,6 +75,7 @@ def run_repair(
 def _made_good(
     settings: "Settings", home: "Home", damaged: "list[DamagedFile]", accept_deletions: bool
 ) -> dict[str, Any]:
+    from assets.raw.asleep_vendor import AsleepAccount
     from assets.raw.documents import Unwatched
     from assets.raw.repair import repair as fetch_again
     from connectors.lake.raw import RawDamaged
@@ -85,9 +86,9 @@ def _made_good(
     account = asleep.account()
 
     async def ask() -> "tuple[RepairReport, int]":
-        async with asleep.open() as client:
-            report = await fetch_again(home, client, account, damaged, accept_deletions=accept_deletions)
-            return report, client.calls.by_endpoint.total()
+        async with AsleepAccount(asleep).open() as vendor:
+            report = await fetch_again(home, vendor, account, damaged, accept_deletions=accept_deletions)
+            return report, vendor.calls.by_endpoint.total()
 
     report, calls = asyncio.run(ask())
     with open_runner(home, settings, Unwatched(), asleep) as runner:

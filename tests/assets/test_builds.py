@@ -288,7 +288,7 @@ ALICE, BOB = sleeper("G-alice"), sleeper("G-bob")
 def import_users(home: Home, *users: RosterUser) -> None:
     """Import users as the command does."""
     with home.state.write() as connection:
-        before = {user.user_id: user for user in list_users(connection, ASLEEP)}
+        before = {user.key: user for user in list_users(connection, ASLEEP)}
         put_users(connection, users)
         mark_roster_dirty(connection, before, users)
 

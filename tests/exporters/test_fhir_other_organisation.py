@@ -240,7 +240,7 @@ def test_the_whole_way_from_the_roster(home: Home, server: HostileServer, connec
     """Pulled, built, sent; the organisation gets another label, all is built and sent again: only new names count."""
     world = World(users=2, nights=2, api_key=KEY, now=NOW)
     with running(world) as url:
-        before = {user.user_id: user for user in follow_everybody(home, world)}
+        before = {user.key: user for user in follow_everybody(home, world)}
         Puller(home, url).pull()
     drain(home)
     export_all(home, connection)

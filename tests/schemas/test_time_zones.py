@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.lake.decoding import Refused, decode_session
-from assets.lake.normalise import normalise_session
+from assets.sources.asleep import SOURCE
+from assets.sources.asleep_documents import decode_session
+from assets.sources.decoding import Refused
 from schemas.nights import is_iana_zone, local_date, night_of, utc_date
 from tests.assets.lake.documents import SESSION_ID, current, session_document
 from tests.schemas.hand_checked_nights import HAND_CHECKED
@@ -45,7 +46,7 @@ def row_of(zone: str, start: str, end: str, document_date: date) -> dict[str, An
     times = {"session.start_time": start, "session.end_time": end, "stat.sleep_time": start, "stat.wake_time": end}
     changes = {f"result.{path}": text for path, text in times.items()} | {"result.session.created_timezone": zone}
     document = session_document(changed(SESSION, changes), session_id=SESSION_ID, day=document_date)
-    return normalise_session(decode_session(current(document)), "clinic", "UTC").row
+    return SOURCE.normalise(decode_session(current(document)), "clinic", "UTC").row
 
 
 def check_row(zone: str, start: int, length_s: int, *, written_with: tuple[int, int]) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.builds import mark_missing_layers_dirty
+from assets.raw.asleep_vendor import AsleepVendor
 from assets.raw.pull import PullReport, Window, pull
 from connectors.asleep.connection import AsleepConnection
 from connectors.errors import NightshiftError
@@ -148,9 +149,8 @@ def run(root: Path, base_url: str) -> int:
 
 async def _pull(home: Home, connection: AsleepConnection) -> PullReport:
     async with connection.open() as client:
-        return await pull(
-            home, client, connection.account(), Window(NOW.date() - timedelta(days=LOOK_BACK_DAYS), NOW.date())
-        )
+        window = Window(NOW.date() - timedelta(days=LOOK_BACK_DAYS), NOW.date())
+        return await pull(home, AsleepVendor(client), connection.account(), window)
 
 
 def _sync(root: Path, base_url: str, folder: Path) -> Ended:

@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from assets.lake.decoding import Refused, decode_average_stats, decode_session, decode_user, is_complete
-from assets.lake.normalise import RecordedSession, recorded_session, with_figures
 from assets.lake.normalise_averages import normalise_average_stats
 from assets.lake.sleep_hypnograms import hypnogram_rows
 from assets.lake.sleep_stage_intervals import interval_rows
 from assets.lake.users import user_row
+from assets.sources.asleep import recorded_session, with_figures
+from assets.sources.asleep_documents import decode_average_stats, decode_session, decode_user, is_complete
+from assets.sources.decoding import Refused
+from assets.sources.source import RecordedSession
 from schemas.asleep import SessionDetail
 from schemas.canonical import average_stats_hash, session_hash, user_hash
 from schemas.identities import IDENTITIES, violations

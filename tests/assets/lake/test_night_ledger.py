@@ -83,9 +83,9 @@ def test_changes_of_the_roster_reach_every_night_of_the_user(home: Home) -> None
     answered(home, user)
     earlier = replace(user, active_from=NIGHTS[0] - DAY)
     with home.state.write() as connection:
-        mark_roster_dirty(connection, {USER_ID: user}, [user])
+        mark_roster_dirty(connection, {user.key: user}, [user])
         assert dirty(home, "night_ledger") == []
-        mark_roster_dirty(connection, {USER_ID: user}, [earlier])
+        mark_roster_dirty(connection, {user.key: user}, [earlier])
     expected = [(NIGHTS[0] + number * DAY).isoformat() for number in range(-1, 5)]
     assert settle(home) == expected
     with home.state.write() as connection:

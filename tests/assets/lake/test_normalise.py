@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from assets.lake.decoding import decode_session, is_complete
-from assets.lake.normalise import SleepSession, normalise_session
+from assets.sources.asleep import SOURCE
+from assets.sources.asleep_documents import decode_session, is_complete
+from assets.sources.source import SleepSession
 from connectors.lake.raw import RawDocument
 from schemas.metrics import METRICS
 from tests.assets.lake.documents import (
@@ -83,7 +84,7 @@ METRIC_NAMES = [metric.name for metric in METRICS]
 
 def normalised(document: RawDocument, revision: int = 1) -> SleepSession:
     """The record of a session document."""
-    return normalise_session(decode_session(current(document, revision)), "clinic", ROSTER_ZONE)
+    return SOURCE.normalise(decode_session(current(document, revision)), "clinic", ROSTER_ZONE)
 
 
 def changed_night(**changes: Any) -> SleepSession:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from assets.lake.decoding import decode_average_stats, decode_user
 from assets.lake.normalise_averages import normalise_average_stats
+from assets.sources.asleep_documents import decode_average_stats, decode_user
 from tests.assets.lake.documents import MONTH_STATS, USER_ID, current, stats_document, user_document
 from tests.schemas.samples import ABSENT, USER, changed
 

@@ -4,9 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from assets.lake.decoding import Refused, decode_average_stats, decode_session, decode_user
-from assets.lake.normalise import normalise_session
 from assets.lake.normalise_averages import normalise_average_stats
+from assets.sources.asleep import SOURCE
+from assets.sources.asleep_documents import decode_average_stats, decode_session, decode_user
+from assets.sources.decoding import Refused
 from connectors.lake.raw import RawDocument
 from tests.assets.lake.documents import (
     DAY,
@@ -58,7 +59,7 @@ REFUSED_SESSIONS: list[tuple[RawDocument, str, str]] = [
 def test_a_refused_session_names_the_rule_and_the_place(document: RawDocument, reason: str, path: str) -> None:
     """A fixed word, a JSON path and one sentence; never a value of the document."""
     with pytest.raises(Refused) as refused:
-        normalise_session(decode_session(current(document)), "clinic", "UTC")
+        SOURCE.normalise(decode_session(current(document)), "clinic", "UTC")
     assert (refused.value.reason, refused.value.path) == (reason, path)
     _tells_no_value(refused.value)
 

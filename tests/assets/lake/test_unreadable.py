@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from assets.lake.decoding import decode_average_stats, decode_session, decode_user
-from assets.lake.normalise import normalise_session
 from assets.lake.normalise_averages import normalise_average_stats
 from assets.lake.users import user_row
+from assets.sources.asleep import SOURCE
+from assets.sources.asleep_documents import decode_average_stats, decode_session, decode_user
 from schemas.quirks import Drift
 from tests.assets.homes import sleeper
 from tests.assets.lake.documents import (
@@ -29,10 +29,10 @@ CANARY = "canary-7351"
 def session_of(changes: dict[str, Any]) -> tuple[dict[str, Any], set[Drift]]:
     """The row of the sample with changes below ``result``, and what was noted."""
     decoded = decode_session(current(changed_session(changes)))
-    return normalise_session(decoded, "clinic", "UTC").row, decoded.notes.drift
+    return SOURCE.normalise(decoded, "clinic", "UTC").row, decoded.notes.drift
 
 
-USUAL = normalise_session(decode_session(current(session_document())), "clinic", "UTC").row
+USUAL = SOURCE.normalise(decode_session(current(session_document())), "clinic", "UTC").row
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_night_stays_and_the_value_is_null(
 def test_an_epoch_that_is_no_number_is_unknown() -> None:
     """Its place is kept, so that every other epoch stays where it was."""
     decoded = decode_session(current(changed_session({"session.sleep_stages": [0, CANARY, 1, None, 2.0]})))
-    session = normalise_session(decoded, "clinic", "UTC")
+    session = SOURCE.normalise(decoded, "clinic", "UTC")
     assert session.stages.sleep == array("b", [0, -1, 1, -1, 2])
     assert {path for _, path in decoded.notes.drift} == {"$.result.session.sleep_stages"}
 

@@ -42,7 +42,7 @@ class Lake:
     @property
     def drift(self) -> set[Drift]:
         """Every tolerant rule that was needed, and where."""
-        return set(self.built.drift)
+        return {difference for _, difference in self.built.drift}
 
     @property
     def violated(self) -> set[str]:

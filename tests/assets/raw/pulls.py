@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from assets.raw.asleep_vendor import AsleepVendor
 from assets.raw.pull import Progress, PullReport, Window, pull, pull_average_stats, pull_user_documents
 from connectors.asleep.client import AsleepClient
 from connectors.asleep.sandbox import World
@@ -27,7 +28,7 @@ KEY = "sandbox-key"
 FIRST, LAST = date(2026, 8, 25), date(2026, 11, 3)
 """A window that holds every session of the worlds in these tests."""
 
-Ask = Callable[[AsleepClient, VendorAccount], Awaitable[PullReport]]
+Ask = Callable[[AsleepVendor, VendorAccount], Awaitable[PullReport]]
 
 
 @dataclass
@@ -53,15 +54,15 @@ class Puller:
     ) -> PullReport:
         """Pull sessions and all that belongs to them."""
         window = Window(first, last, only_unpulled, accept_deletions, reconcile_days)
-        return self._run(lambda client, account: pull(self.home, client, account, window, progress))
+        return self._run(lambda vendor, account: pull(self.home, vendor, account, window, progress))
 
     def pull_months(self, *months: date) -> PullReport:
         """Pull average statistics."""
-        return self._run(lambda client, account: pull_average_stats(self.home, client, account, months))
+        return self._run(lambda vendor, account: pull_average_stats(self.home, vendor, account, months))
 
     def pull_users(self) -> PullReport:
         """Pull user documents."""
-        return self._run(lambda client, account: pull_user_documents(self.home, client, account))
+        return self._run(lambda vendor, account: pull_user_documents(self.home, vendor, account))
 
     def _run(self, ask: Ask) -> PullReport:
         async def run() -> PullReport:
@@ -76,7 +77,8 @@ class Puller:
             )
             async with client:
                 try:
-                    return await ask(client, VendorAccount(ASLEEP, self.base_url, key_fingerprint(self.key)))
+                    account = VendorAccount(ASLEEP, self.base_url, key_fingerprint(self.key))
+                    return await ask(AsleepVendor(client), account)
                 finally:
                     self.calls = client.calls.by_endpoint
 

@@ -14,6 +14,7 @@ from assets.lake.sleep_hypnograms import build_sleep_hypnograms
 from assets.lake.sleep_sessions import build_sleep_sessions
 from assets.lake.sleep_stage_intervals import build_sleep_stage_intervals
 from assets.lake.users import build_users
+from assets.raw.asleep_vendor import AsleepVendor
 from assets.raw.repair import RepairReport, repair
 from connectors.asleep.client import AsleepClient
 from connectors.home import Home
@@ -54,7 +55,8 @@ class Repairer:
             damaged = find_damaged(self.home.raw, date.min, date.max)
             async with client:
                 try:
-                    return await repair(self.home, client, account, damaged, accept_deletions=accept_deletions)
+                    vendor = AsleepVendor(client)
+                    return await repair(self.home, vendor, account, damaged, accept_deletions=accept_deletions)
                 finally:
                     self.calls = dict(client.calls.by_endpoint)
 

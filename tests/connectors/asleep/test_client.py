@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.asleep.answer import Answer
+from connectors.asleep.answer import AsleepAnswer
 from connectors.asleep.client import PAGE_ROWS, STATS_DAYS, AsleepClient, split_period
 from connectors.errors import InvalidRequest, InvalidUserId, UnreadableAnswer, WrongUsage
 from connectors.http import Calls
@@ -50,7 +50,7 @@ def test_a_user_is_read() -> None:
     """The answer keeps its bytes, status and time of receipt, and decodes to the documented struct."""
     sent = result({"user_id": USER, "to_be_deleted": True, "metadata": {"height": 180.5}, "new": []})
     got, [seen], calls = over_the_wire(sent, lambda client: client.get_user(USER))
-    assert got == Answer(sent.raw.partition(b"\r\n\r\n")[2], 200, NOW, User)
+    assert got == AsleepAnswer(sent.raw.partition(b"\r\n\r\n")[2], 200, NOW, User)
     assert got.result() == User(USER, True, UserMetadata(height=180.5))
     assert (seen.method, seen.target, seen.headers["x-api-key"]) == ("GET", f"/ai/v1/users/{USER}", KEY)
     assert "x-user-id" not in seen.headers
@@ -263,14 +263,14 @@ def test_pages_are_followed_to_the_end() -> None:
 def test_an_undocumented_document_is_unreadable_and_tells_where(body: bytes, complaint: str) -> None:
     """The error names place and types, no value, and nothing of the decoder hangs on it."""
     with pytest.raises(UnreadableAnswer, match=complaint) as caught:
-        Answer(body, 200, NOW, SessionDetail).result()
+        AsleepAnswer(body, 200, NOW, SessionDetail).result()
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
 
 def test_an_answer_does_not_show_its_body() -> None:
     """Logging an answer tells status and shape only."""
-    assert "secret" not in repr(Answer(b'{"result": "secret"}', 200, NOW, User))
+    assert "secret" not in repr(AsleepAnswer(b'{"result": "secret"}', 200, NOW, User))
 
 
 def test_a_client_shows_its_host_only() -> None:

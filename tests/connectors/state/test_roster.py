@@ -32,7 +32,7 @@ from schemas.nights import local_date, night_of
 ANNA = RosterUser("asleep", "anna")
 BERT = RosterUser("asleep", "bert", "clinic", "Asia/Seoul", date(2026, 1, 1), date(2026, 12, 31))
 
-COLUMNS = "user_id, timezone, org, active_from, active_to"
+COLUMNS = "user_id, timezone, org, active_from, active_to, source, vendor_user_id"
 ZONE = "the timezone is not an IANA name such as Asia/Seoul or Europe/Berlin."
 
 

@@ -1,4 +1,4 @@
-"""From a session document to its row in the lake: times, local dates, figures, stages in our codes.
+"""Asleep as a source: from a session document to its row in the lake: times, local dates, figures, stages in our codes.
 
 Nothing is read or written here. Figures that cannot be true become null and are noted, times that cannot be read refuse
 the document; the rules are those of ``schemas.quirks``.
@@ -6,18 +6,32 @@ the document; the rules are those of ``schemas.quirks``.
 
 import re
 from array import array
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from assets.lake.decoding import Decoded, Refused, instant, readable_instant
+from assets.sources.asleep_documents import decode_session, is_complete
+from assets.sources.decoding import Decoded, instant, readable_instant
+from assets.sources.source import (
+    Head,
+    RecordedSession,
+    SleepSession,
+    SleepSource,
+    Stages,
+    check_identity,
+    check_order,
+    with_efficiencies,
+)
+from connectors.answer import Answer
+from connectors.errors import UnreadableAnswer
 from schemas.agreement import LOST_CHUNKS_S, night_agreement
-from schemas.asleep import BREATHING_PATTERNS, PECULIARITIES, SessionDetail
+from schemas.asleep import ASLEEP, BREATHING_PATTERNS, COMPLETE, PECULIARITIES, Envelope, Session, SessionDetail
+from schemas.canonical import session_hash
 from schemas.hypnogram_statistics import HypnogramStatistics, hypnogram_statistics
+from schemas.identities import violations
 from schemas.metrics import METRICS, Metric
-from schemas.nights import is_iana_zone, local_date, night_of, utc_date
+from schemas.nights import is_iana_zone, local_date, night_of
 from schemas.quirks import (
     CLOCK_TIME_FOR_INSTANT,
     EFFICIENCY_IN_PERCENT,
@@ -56,39 +70,37 @@ _SESSION = "$.result.session"
 _STAT = "$.result.stat"
 
 
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The arrays of a session in lake codes, a byte an epoch, and which plan they are of."""
-
-    has_stages: str
-    sleep: "array[int] | None"
-    breath: "array[int] | None"
-    snoring: "array[int] | None"
+class _Needed(msgspec.Struct):
+    id: str
+    state: str
+    start_time: str
+    end_time: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedSession:
-    """A complete session that the lake has: when it was (UTC), its stages, and the typed document they are from."""
-
-    decoded: Decoded[SessionDetail]
-    start: datetime
-    end: datetime
-    stages: Stages
-
-    @property
-    def ids(self) -> dict[str, Any]:
-        """The columns that name a session in every table."""
-        document = self.decoded.current.document
-        return {"source": document.source, "user_id": document.user_id, "session_id": document.document_id}
+class _Detail(msgspec.Struct):
+    session: _Needed
 
 
-@dataclass(frozen=True, slots=True)
-class SleepSession:
-    """A complete session: its row of ``sleep_sessions`` and its stages in lake codes."""
+def head(answer: Answer[Any]) -> Head | None:
+    """What a pull has to know of a session detail; None where no session can be read in it."""
+    try:
+        detail: SessionDetail = answer.result()
+    except UnreadableAnswer:
+        session = _needed_in(answer.body)
+        return _head(session, has_figures=False) if session else None
+    return _head(detail.session, has_figures=detail.stat is not None)
 
-    row: dict[str, Any]
-    stages: Stages
-    unknown_epochs: int
+
+def _needed_in(body: bytes) -> _Needed | None:
+    try:
+        return msgspec.convert(msgspec.json.decode(body), Envelope[_Detail]).result.session
+    except (ValueError, RecursionError):
+        return None
+
+
+def _head(session: Session | _Needed, *, has_figures: bool) -> Head:
+    complete = session.state == COMPLETE
+    return Head(session.id, session.start_time, session.end_time, complete, has_figures)
 
 
 def recorded_session(decoded: Decoded[SessionDetail]) -> RecordedSession:
@@ -99,8 +111,8 @@ def recorded_session(decoded: Decoded[SessionDetail]) -> RecordedSession:
     session, document = decoded.content.session, decoded.current.document
     start = instant(session.start_time, f"{_SESSION}.start_time")
     end = instant(session.end_time, f"{_SESSION}.end_time")
-    _check_identity(session.id, document.document_id)
-    _check_order(start, end, document.date)
+    check_identity(session.id, document.document_id, f"{_SESSION}.id")
+    check_order(start, end, document.date, f"{_SESSION}.start_time", f"{_SESSION}.end_time")
     return RecordedSession(decoded, start, end, _stages(decoded.content, decoded.notes))
 
 
@@ -109,7 +121,8 @@ def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> Sl
 
     What a tolerant rule had to read is added to the notes of the document; nothing refuses it any more.
     """
-    decoded, start, end, stages = recorded.decoded, recorded.start, recorded.end, recorded.stages
+    decoded: Decoded[SessionDetail] = recorded.decoded
+    start, end, stages = recorded.start, recorded.end, recorded.stages
     detail, document, notes = decoded.content, decoded.current.document, decoded.notes
     session, stat = detail.session, detail.stat
     within = (start - _LOST_CHUNKS, end + _LOST_CHUNKS)
@@ -147,40 +160,6 @@ def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> Sl
         "provider_differences": agreement.differing if agreement else None,
     }
     return SleepSession(row, stages, counted.unknown_epochs if counted else 0)
-
-
-def normalise_session(decoded: Decoded[SessionDetail], org_id: str, roster_zone: str) -> SleepSession:
-    """Both at once: the lake's record of a complete session, if it has one. Raises: Refused."""
-    return with_figures(recorded_session(decoded), org_id, roster_zone)
-
-
-def share(part_s: float | None, whole_s: float | None) -> float | None:
-    """A part of a whole, null when either is unknown or the whole is nothing."""
-    return part_s / whole_s if part_s is not None and whole_s else None
-
-
-def with_efficiencies(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics with both efficiencies computed from seconds, whatever scale the vendor's own are in."""
-    asleep_s = metrics["total_sleep_time_s"]
-    metrics["sleep_efficiency"] = share(asleep_s, metrics["time_in_bed_s"])
-    metrics["sleep_maintenance_efficiency"] = share(asleep_s, metrics["sleep_period_s"])
-    return metrics
-
-
-def _check_identity(session_id: str, asked_for: str) -> None:
-    if session_id != asked_for:
-        raise Refused("other_session", f"{_SESSION}.id", "The document is of another session than asked for.")
-
-
-def _check_order(start: datetime, end: datetime, partition: date) -> None:
-    if end < start:
-        raise Refused("times_reversed", f"{_SESSION}.end_time", "The session ends before it starts.")
-    if utc_date(start) != partition:
-        raise Refused(
-            "start_moved",
-            f"{_SESSION}.start_time",
-            "The session starts on another UTC date than the one it was listed under.",
-        )
 
 
 def _moment(text: str | None, within: tuple[datetime, datetime], path: str, notes: Notes) -> datetime | None:
@@ -276,3 +255,16 @@ def _counted(stages: Stages) -> HypnogramStatistics | None:
         return None
     two_stage = stages.has_stages == TWO_STAGE
     return hypnogram_statistics(stages.sleep, two_stage=two_stage, snoring=stages.snoring, breath=stages.breath)
+
+
+SOURCE = SleepSource(
+    name=ASLEEP,
+    head=head,
+    session_hash=session_hash,
+    decode=decode_session,
+    is_complete=is_complete,
+    record=recorded_session,
+    figures=with_figures,
+    violations=violations,
+)
+"""The phone that listens."""
