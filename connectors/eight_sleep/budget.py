@@ -40,6 +40,10 @@ AUTH = Group("auth", 5)
 DEVICES = Group("devices", 10)
 STATUS = Group("status", 30)
 TEMPERATURE = Group("temperature", 20, gap_s=3.0)
+SLEEP = Group("sleep", 30)
+"""Users, beds, nights and scores: no limit of theirs is documented, so this is ours."""
+APP = Group("app", 30)
+"""The application host, likewise."""
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,29 +1,26 @@
 """The Eight Sleep API of the SmartBedAPI reference as typed async calls: beds, their status, and what they are told.
 
-Retries and connections are in ``connectors.http``, limits in ``budget``, logins in ``login`` and ``tokens``, the
-meaning of refusals in ``refusals``, payload shapes in ``schemas.eight_sleep``. When a bed is told what does not live
-here.
+Nights are in ``sleep_data``. Retries and connections are in ``connectors.http``, limits in ``budget``, logins in
+``login`` and ``tokens``, the meaning of refusals in ``refusals``, payload shapes in ``schemas.eight_sleep``. When a bed
+is told what does not live here.
 """
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from connectors.breaker import Breaker
 from connectors.call_tally import CallTally
-from connectors.eight_sleep.budget import DEVICES, STATUS, TEMPERATURE, Group, GroupBudget
+from connectors.eight_sleep.asking import Asking
+from connectors.eight_sleep.budget import APP, DEVICES, SLEEP, STATUS, TEMPERATURE, Group, GroupBudget
 from connectors.eight_sleep.login import Token
-from connectors.eight_sleep.refusals import EightSleepJudge, TokenExpired, document_of, unreadable
+from connectors.eight_sleep.refusals import document_of, unreadable
+from connectors.eight_sleep.sleep_data import SleepData, path_part
 from connectors.eight_sleep.tokens import Tokens
 from connectors.errors import DeviceNotFound, WrongUsage
 from connectors.http import Call, Calls, Host
@@ -47,17 +44,16 @@ Sides = Literal["left", "right", "both"]
 
 T = TypeVar("T")
 
-_SENDABLE = re.compile(r"[!-~]{1,256}")
 
-
-class EightSleepClient:
+class EightSleepClient(SleepData):
     """One account; an async context manager for one event loop. Levels are -100 to 100, never degrees.
 
     ``device_id`` may be left out by an account with one bed. Every method raises ``LoginRefused``, ``TokenExpired``,
     ``HostUnreachable``, ``VendorDown``, ``Forbidden``, ``RateLimited``, ``ServerFailed``, ``InvalidRequest``,
     ``UnreadableAnswer`` or another ``VendorError``; those about a bed also ``DeviceNotFound`` and ``DeviceOffline``.
     After an error that ``stops_everything`` its group of endpoints is asked no more: who goes on opens another client.
-    ``calls`` counts requests under ``login``, ``devices``, ``status`` and ``temperature``.
+    ``calls`` counts requests under ``login``, ``devices``, ``status``, ``temperature``, ``me``, ``user``, ``bed``,
+    ``intervals``, ``interval``, ``trends`` and ``user_temperature``.
     """
 
     def __init__(
@@ -65,6 +61,7 @@ class EightSleepClient:
         base_url: str,
         tokens: Tokens,
         *,
+        app_url: str,
         budget: Callable[[Group], GroupBudget],
         clock: Callable[[], datetime],
         concurrency: int = 4,
@@ -75,61 +72,53 @@ class EightSleepClient:
         tally: CallTally | None = None,
     ) -> None:
         """Raise ``WrongUsage`` when the address cannot be used at all; nothing is asked yet."""
-        make_host = partial(
-            Host,
-            base_url,
-            {},
-            setting="EIGHT_SLEEP_CLIENT_URL",
-            concurrency=concurrency,
-            clock=clock,
-            patience=patience,
-            breaker=breaker,
-            transport=transport,
-            on_call=on_call,
-            tally=tally,
-        )
-        self._budgets: Mapping[str, GroupBudget] = {
-            group.name: budget(group) for group in (DEVICES, STATUS, TEMPERATURE)
-        }
-        self._hosts = {name: make_host(rate_limit=one) for name, one in self._budgets.items()}
-        self._tokens = tokens
-        # Who waits for the budget holds no token meanwhile: it would have expired by the time it is used.
-        self._places = {name: asyncio.Semaphore(concurrency) for name in self._hosts}
+
+        def make_host(group: Group, rate_limit: GroupBudget) -> Host:
+            return Host(
+                app_url if group is APP else base_url,
+                {},
+                setting="EIGHT_SLEEP_APP_URL" if group is APP else "EIGHT_SLEEP_CLIENT_URL",
+                rate_limit=rate_limit,
+                concurrency=concurrency,
+                clock=clock,
+                patience=patience,
+                breaker=None if group is APP else breaker,
+                transport=transport,
+                on_call=on_call,
+                tally=tally,
+            )
+
+        groups = (DEVICES, STATUS, TEMPERATURE, SLEEP, APP)
+        super().__init__(Asking(tokens, groups, budget=budget, make_host=make_host, concurrency=concurrency))
         self._looking = asyncio.Lock()
         self._only_bed: str | None = None
-        self._opened = AsyncExitStack()
 
     def __repr__(self) -> str:
-        return f"<EightSleepClient {self._hosts[STATUS.name].origin}>"
+        return f"<EightSleepClient {self._asking.origin}>"
 
     async def __aenter__(self) -> Self:
-        for host in self._hosts.values():
-            await self._opened.enter_async_context(host)
+        await self._asking.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._opened.aclose()
+        await self._asking.__aexit__(kind, error, trace)
 
     @property
     def calls(self) -> Calls:
         """Requests made so far, retries and logins included."""
-        total = Calls()
-        for calls in (self._tokens.calls, *(host.calls for host in self._hosts.values())):
-            total.by_endpoint.update(calls.by_endpoint)
-            total.retries += calls.retries
-        return total
+        return self._asking.calls
 
     async def authenticate(self) -> None:
         """See that there is a token: the one that some run of this home has bought, or a new one."""
-        await self._tokens.current()
+        await self._asking.prepare()
 
     async def get_devices(self) -> list[Device]:
         """GET /v1/users/{userId}/devices: the beds of the account."""
 
         def call(token: Token) -> Call:
-            return Call(DEVICES.name, "GET", f"/v1/users/{quote(token.user_id, safe='')}/devices")
+            return Call(DEVICES.name, "GET", f"/v1/users/{path_part(token.user_id)}/devices")
 
         beds = _shaped(await self._asked(DEVICES, call), list[Device], DEVICES.name)
         self._only_bed = beds[0].id if len(beds) == 1 else None
@@ -137,7 +126,7 @@ class EightSleepClient:
 
     async def get_status(self, device_id: str | None = None) -> BedStatus:
         """GET /v1/devices/{deviceId}/status; a bed without its hub may also be told by ``online`` being false."""
-        path = f"/v1/devices/{_part(await self._bed(device_id))}/status"
+        path = f"/v1/devices/{path_part(await self._bed(device_id), 'bed')}/status"
         return _shaped(await self._asked(STATUS, lambda _: Call(STATUS.name, "GET", path)), BedStatus, STATUS.name)
 
     async def set_temperature(
@@ -155,7 +144,7 @@ class EightSleepClient:
         body = msgspec.json.encode(TemperatureCommand(_command(left, duration), _command(right, duration)))
         if left is None and right is None:
             raise WrongUsage("No side of the bed is given a level: name left, right or both.")
-        path = f"/v1/devices/{_part(await self._bed(device_id))}/temperature"
+        path = f"/v1/devices/{path_part(await self._bed(device_id), 'bed')}/temperature"
         told = await self._asked(TEMPERATURE, lambda _: Call(TEMPERATURE.name, "PUT", path, body=body))
         if not isinstance(told, dict):
             raise unreadable(TEMPERATURE.name)
@@ -189,21 +178,7 @@ class EightSleepClient:
             return self._only_bed
 
     async def _asked(self, group: Group, call: Callable[[Token], Call]) -> Any:
-        """The answer's document; with another token when the first one is refused."""
-        async with self._places[group.name]:
-            token = await self._tokens.current()
-            try:
-                return await self._asked_with(token, call(token))
-            except TokenExpired:
-                pass
-            token = await self._tokens.after(token)
-            return await self._asked_with(token, call(token))
-
-    async def _asked_with(self, token: Token, call: Call) -> Any:
-        headers = {"authorization": f"Bearer {token.value}", "session-token": token.value}
-        reply = await self._hosts[call.endpoint].call(replace(call, headers=headers), EightSleepJudge(call.endpoint))
-        await self._budgets[call.endpoint].told(reply.headers)
-        return document_of(reply)
+        return document_of(await self._asking.reply(group, call))
 
 
 def _shaped(document: Any, shape: type[T], what: str) -> T:
@@ -226,10 +201,3 @@ def _command(level: int | None, duration: int) -> SideCommand | None:
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _part(device_id: str) -> str:
-    """The id as a part of a path. Raises ``WrongUsage``."""
-    if not _SENDABLE.fullmatch(device_id) or device_id in (".", ".."):
-        raise WrongUsage("The id of the bed cannot be sent to Eight Sleep: list the beds to see their ids.")
-    return quote(device_id, safe="")

@@ -22,6 +22,7 @@ from schemas.eight_sleep import EIGHT_SLEEP
 
 AUTH_URL = "https://auth-api.8slp.net"
 CLIENT_URL = "https://client-api.8slp.net"
+APP_URL = "https://app-api.8slp.net"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class EightSleepConnection:
     patience: Patience = PATIENCE
     seconds: Callable[[], float] = field(default=time.time, repr=False)
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, repr=False)
+    app_url: str = APP_URL
 
     def open(self, on_call: Callable[[str], None] | None = None) -> EightSleepClient:
         """A client, to be entered as an async context manager. Raises: WrongUsage, DiskUnavailable."""
@@ -65,6 +67,7 @@ class EightSleepConnection:
         return EightSleepClient(
             self.client_url,
             tokens,
+            app_url=self.app_url,
             budget=budget,
             clock=self.home.clock,
             concurrency=self.concurrency,

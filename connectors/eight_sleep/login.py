@@ -1,12 +1,15 @@
-"""Logging in to Eight Sleep with e-mail address and password: at the authentication host, else at the client host.
+"""Logging in to Eight Sleep with e-mail address and password, in either of two ways; the settings choose.
 
-The fallback is asked when the first host cannot be reached, knows no login (404) or fails (5xx), and only then: a
-refusal is a refusal everywhere. When a token is bought and how long it is kept is decided in ``tokens``.
+As the SmartBedAPI reference has it: at the authentication host, else at the client host. That fallback is asked when
+the first host cannot be reached, knows no login (404) or fails (5xx), and only then: a refusal is a refusal everywhere.
+Or, with an application's id and secret, as community clients do: OAuth, at the authentication host alone, with the
+refresh token of the time before as long as it is good. When a token is bought is decided in ``tokens``.
 """
 
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,11 +17,12 @@ import httpx
 import msgspec
 
 from connectors.eight_sleep.budget import GroupBudget
-from connectors.eight_sleep.refusals import NotServedHere, document_of, judge_login, unreadable
-from connectors.errors import HostUnreachable, RateLimited, ServerFailed, VendorError, WrongUsage
+from connectors.eight_sleep.jwt import subject_of
+from connectors.eight_sleep.refusals import LoginRefused, NotServedHere, document_of, judge_login, unreadable
+from connectors.errors import HostUnreachable, InvalidRequest, RateLimited, ServerFailed, VendorError, WrongUsage
 from connectors.http import Call, Calls, Host, Reply
 from connectors.patience import Patience, Tries
-from schemas.eight_sleep import LoginAnswer
+from schemas.eight_sleep import LoginAnswer, TokenAnswer
 
 SHORTEST_LEFT = timedelta(seconds=120)
 """A token is renewed this long before it expires; one that lives less than five times as long, a fifth before."""
@@ -28,6 +32,9 @@ UNSAID_LIFETIME = timedelta(hours=1)
 
 ROUNDS = 2
 """How often both hosts are tried: more would use up the logins of a minute."""
+
+LONGEST_LIFE = timedelta(days=3650)
+"""A lifetime that is longer is taken for this one."""
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _ELSEWHERE = (HostUnreachable, ServerFailed, NotServedHere)
@@ -53,17 +60,44 @@ class Credentials:
         optional = {"client_id": self.client_id, "client_secret": self.client_secret}
         return msgspec.json.encode(told | {name: value for name, value in optional.items() if value is not None})
 
+    @property
+    def name_an_application(self) -> bool:
+        """Whether there are an application's id and its secret, as OAuth wants them."""
+        return bool(self.client_id and self.client_secret)
+
+    def password_grant(self) -> bytes:
+        """The request body that asks for a token."""
+        return self._grant("password", username=self.email, password=self.password)
+
+    def refresh_grant(self, refresh: str) -> bytes:
+        """The request body that asks for another token in exchange for the one of the time before."""
+        return self._grant("refresh_token", refresh_token=refresh)
+
+    def _grant(self, kind: str, **more: str) -> bytes:
+        application = {"client_id": self.client_id, "client_secret": self.client_secret}
+        return msgspec.json.encode({"grant_type": kind, **application, **more})
+
 
 class Token(msgspec.Struct, frozen=True):
-    """A token, whose it is, and when it is to be renewed and no longer used."""
+    """A token, whose it is, and when it is to be renewed and no longer used.
+
+    One of OAuth stands in one header alone, ``refresh`` is what the next one is bought with.
+    """
 
     value: str
     user_id: str
     renew_at: datetime
     expires_at: datetime
+    refresh: str | None = None
+    is_oauth: bool = False
 
     def __repr__(self) -> str:
         return "Token(…)"
+
+    def headers(self) -> dict[str, str]:
+        """What a call carries: the token as a bearer, and again by itself when it is a login's."""
+        bearer = {"authorization": f"Bearer {self.value}"}
+        return bearer if self.is_oauth else bearer | {"session-token": self.value}
 
 
 @dataclass(frozen=True)
@@ -100,28 +134,43 @@ class Login:
     def __repr__(self) -> str:
         return "<Login>"
 
-    async def buy(self) -> Token:
-        """A new token. Raises: LoginRefused, HostUnreachable, or another VendorError of the first host."""
+    async def buy(self, before: Token | None = None) -> Token:
+        """A new token, after that of the time ``before``, which may be over.
+
+        Raises: LoginRefused, HostUnreachable, or another VendorError of the first host.
+        """
+        if not self._credentials.name_an_application:
+            return self._of_login(await self._patiently("/v1/login", self._credentials.body(), self._hosts))
+        if before and before.refresh:
+            with suppress(LoginRefused, InvalidRequest):  # the password is good for another one
+                return await self._granted(self._credentials.refresh_grant(before.refresh), before)
+        return await self._granted(self._credentials.password_grant(), before)
+
+    async def _granted(self, body: bytes, before: Token | None) -> Token:
+        return self._of_grant(await self._patiently("/v1/tokens", body, self._hosts[:1]), before)
+
+    async def _patiently(self, path: str, body: bytes, hosts: tuple[LoginHost, ...]) -> Reply:
         tries = Tries(replace(self._patience.retry, attempts=ROUNDS), repeatable=True)
+        call = Call("login", "POST", path, body=body)
         while True:
             try:
-                return self._token(await self._anywhere())
+                return await self._anywhere(call, hosts)
             except VendorError as error:
                 wait_s = None if isinstance(error, RateLimited) else tries.wait_s(error)
                 if wait_s is None:
                     raise
             await asyncio.sleep(wait_s)
 
-    async def _anywhere(self) -> Reply:
+    async def _anywhere(self, call: Call, hosts: tuple[LoginHost, ...]) -> Reply:
         failures: list[VendorError] = []
-        for host in self._hosts:
+        for host in hosts:
             try:
-                return await self._at(host)
+                return await self._at(host, call)
             except _ELSEWHERE as error:
                 failures.append(error)
         raise failures[0]
 
-    async def _at(self, host: LoginHost) -> Reply:
+    async def _at(self, host: LoginHost, call: Call) -> Reply:
         """One attempt at one host; only a refusal for haste is waited out there."""
         # A host of its own for each attempt, because one that could not be reached is not asked any more.
         opened = Host(
@@ -135,7 +184,6 @@ class Login:
             transport=self._transport,
             on_call=self._on_call,
         )
-        call = Call("login", "POST", "/v1/login", body=self._credentials.body())
         try:
             async with opened:
                 reply = await opened.call(call, judge_login)
@@ -145,7 +193,7 @@ class Login:
         await self._budget.told(reply.headers)
         return reply
 
-    def _token(self, reply: Reply) -> Token:
+    def _of_login(self, reply: Reply) -> Token:
         try:
             session = msgspec.convert(document_of(reply), LoginAnswer).session
         except msgspec.ValidationError:
@@ -154,8 +202,22 @@ class Login:
             raise unreadable("login")
         now = self._clock()
         life = _until(session.expires_at or session.expiration_date, now) or UNSAID_LIFETIME
-        renew_at = now + life - min(SHORTEST_LEFT, life / 5)
-        return Token(session.token, session.user_id, renew_at, now + life)
+        return Token(session.token, session.user_id, _renewal(now, life), now + life)
+
+    def _of_grant(self, reply: Reply, before: Token | None) -> Token:
+        try:
+            given = msgspec.convert(document_of(reply), TokenAnswer, strict=False)
+        except msgspec.ValidationError:
+            given = None
+        if given is None or not _HEADER_SAFE.fullmatch(given.access_token):
+            raise unreadable("login")
+        user_id = given.userId or subject_of(given.access_token) or (before.user_id if before else None)
+        if not user_id:
+            raise unreadable("login")
+        now = self._clock()
+        life = _lasting(given.expires_in)
+        refresh = given.refresh_token or (before.refresh if before else None)
+        return Token(given.access_token, user_id, _renewal(now, life), now + life, refresh, is_oauth=True)
 
 
 def _until(text: str | None, now: datetime) -> timedelta | None:
@@ -166,3 +228,14 @@ def _until(text: str | None, now: datetime) -> timedelta | None:
         return None
     life = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
     return life if life > timedelta(0) else None
+
+
+def _lasting(seconds: float | None) -> timedelta:
+    """A lifetime in seconds as it was told, if it was and can be."""
+    if not seconds or seconds <= 0:
+        return UNSAID_LIFETIME
+    return timedelta(seconds=min(seconds, LONGEST_LIFE.total_seconds()))
+
+
+def _renewal(now: datetime, life: timedelta) -> datetime:
+    return now + life - min(SHORTEST_LEFT, life / 5)

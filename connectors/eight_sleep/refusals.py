@@ -19,6 +19,7 @@ from connectors.errors import (
     KeyRefused,
     RateLimited,
     ServerFailed,
+    SessionNotFound,
     UnreadableAnswer,
     UserNotFound,
     VendorError,
@@ -102,12 +103,16 @@ class EightSleepJudge:
 
     def _not_found(self, reply: Reply) -> VendorError:
         code = _code(reply)
-        if code == "DEVICE_NOT_FOUND":
+        if self.what == "interval" and code is not None and not _names_user(code):
+            return SessionNotFound("Eight Sleep does not know this session (404): it was deleted there.", reply.body)
+        if code == "DEVICE_NOT_FOUND" or (self.what == "bed" and code is not None):
             return DeviceNotFound(
                 "Eight Sleep does not know this bed, or it is another account's (404): list the beds."
             )
         if code is not None and self.what == "devices":
             return UserNotFound("Eight Sleep does not know the account's user (404): log in to its app once.")
+        if code is not None and self.what in ("me", "user", "intervals", "interval", "trends", "user_temperature"):
+            return UserNotFound("Eight Sleep does not know this user (404): check the roster.")
         return self._undocumented(reply)
 
     def _undocumented(self, reply: Reply) -> VendorError:
@@ -181,6 +186,10 @@ def unreadable(what: str) -> UnreadableAnswer:
         f"Eight Sleep's answer to the {what} call is not of the documented form: its format has changed, look for a "
         "newer Nightshift."
     )
+
+
+def _names_user(code: str) -> bool:
+    return "user" in code.lower()
 
 
 def _code(reply: Reply) -> str | None:

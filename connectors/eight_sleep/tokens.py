@@ -76,22 +76,21 @@ class Tokens:
             if kept.refused:
                 raise LoginRefused(LOGIN_REFUSED)
             token = _decoded(kept.token)
-            if token and refused and token.value == refused.value:
-                token = None
-            if token and self._clock() < token.renew_at:
+            is_refused = bool(token and refused and token.value == refused.value)
+            if token and not is_refused and self._clock() < token.renew_at:
                 return token
-            return await self._bought(token)
+            return await self._bought(token, is_refused)
 
-    async def _bought(self, before: Token | None) -> Token:
+    async def _bought(self, before: Token | None, is_refused: bool) -> Token:
         """A new token, kept for all; in its place ``before`` as long as it holds and no other is to be had."""
         try:
-            token = await self._login.buy()
+            token = await self._login.buy(before)
         except LoginRefused:
             self._store.refuse(self._clock())
             raise
         except VendorError:
             now = self._clock()
-            if before is None or now >= before.expires_at:
+            if before is None or is_refused or now >= before.expires_at:
                 raise
             token = msgspec.structs.replace(before, renew_at=min(before.expires_at, now + TRY_AGAIN))
         self._store.keep(msgspec.json.encode(token), self._clock())

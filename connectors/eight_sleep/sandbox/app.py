@@ -1,4 +1,6 @@
-"""The vendor's endpoints over a world: login, tokens, devices, temperature, status, with checks, limits and faults.
+"""The vendor's endpoints over a world, with checks, limits and faults; those of the SmartBedAPI reference are here.
+
+Those that community clients use besides are in ``sleep_endpoints`` and ``temperature_endpoints``.
 
 The three hosts lie under one origin with the prefixes ``/auth-api``, ``/client-api`` and ``/app-api``. A request passes
 the token (401), then its group's limit (429), then the faults in force, then existence (404), then the body (400), then
@@ -18,9 +20,13 @@ from starlette.routing import Route
 
 from connectors.eight_sleep.sandbox import refusals
 from connectors.eight_sleep.sandbox.beds import SIDES, Bed, Side
+from connectors.eight_sleep.sandbox.callers import bed_of, body_of, token_of
+from connectors.eight_sleep.sandbox.control import Control
 from connectors.eight_sleep.sandbox.faults import Faults
 from connectors.eight_sleep.sandbox.limits import Limits, Verdict
 from connectors.eight_sleep.sandbox.refusals import Refusal
+from connectors.eight_sleep.sandbox.sleep_endpoints import SleepEndpoints
+from connectors.eight_sleep.sandbox.temperature_endpoints import TemperatureEndpoints
 from connectors.eight_sleep.sandbox.world import World
 
 _WISH_S = 7
@@ -32,10 +38,10 @@ def build_app(
     world: World, faults: Faults | None = None, limits: Limits | None = None, calls: Counter[str] | None = None
 ) -> Starlette:
     """The simulator as an ASGI application; ``calls`` counts requests by endpoint, whatever the answer."""
-    vendor = _Vendor(
-        world, faults or Faults(), limits or Limits(world.clock), calls if calls is not None else Counter()
-    )
-    return Starlette(routes=vendor.routes())
+    faults, limits = faults or Faults(), limits or Limits(world.clock)
+    calls = calls if calls is not None else Counter()
+    vendor, control = _Vendor(world, faults, limits, calls), Control(world, faults, limits, calls)
+    return Starlette(routes=[*vendor.routes(), *control.routes()])
 
 
 class _Vendor:
@@ -49,7 +55,9 @@ class _Vendor:
 
     def routes(self) -> list[Route]:
         """Paths as documented, below the prefixes of the hosts."""
-        device = "/client-api/v1/devices/{device_id}"
+        device, user = "/client-api/v1/devices/{device_id}", "/client-api/v1/users/{user_id}"
+        app_user = "/app-api/v1/users/{user_id}"
+        sleep, temperature = SleepEndpoints(self._world), TemperatureEndpoints(self._world)
         return [
             self._route("/auth-api/v1/login", "POST", "auth_login", self.login),
             self._route("/client-api/v1/login", "POST", "client_login", self.login),
@@ -57,6 +65,18 @@ class _Vendor:
             self._route("/client-api/v1/users/{user_id}/devices", "GET", "devices", self.devices),
             self._route(f"{device}/temperature", "PUT", "temperature", self.set_temperature),
             self._route(f"{device}/status", "GET", "status", self.status),
+            self._route("/client-api/v1/users/me", "GET", "me", sleep.user),
+            self._route(user, "GET", "user", sleep.user),
+            self._route(device, "GET", "bed", sleep.bed),
+            self._route(device, "PUT", "set_bed_temperature", temperature.change_bed),
+            self._route(f"{user}/intervals", "GET", "intervals", sleep.intervals),
+            self._route(f"{user}/intervals/{{interval_id}}", "GET", "interval", sleep.interval),
+            self._route(f"{user}/intervals/{{interval_id}}", "DELETE", "delete_interval", sleep.delete_interval),
+            self._route(f"{user}/trends", "GET", "trends", sleep.trends),
+            self._route(f"{app_user}/temperature", "GET", "user_temperature", temperature.read),
+            self._route(f"{app_user}/temperature/all", "GET", "user_temperature_all", temperature.read_all),
+            self._route(f"{app_user}/temperature", "PUT", "set_user_temperature", temperature.change),
+            self._route(f"{app_user}/temperature/pod", "PUT", "set_user_temperature", temperature.change),
         ]
 
     def _route(self, path: str, method: str, name: str, endpoint: Endpoint) -> Route:
@@ -82,9 +102,10 @@ class _Vendor:
     async def _asker(self, request: Request, name: str) -> tuple[str, str]:
         """The group of a request and who is counted for it."""
         if name in ("auth_login", "client_login", "tokens"):
-            body = await _body(request)
+            body = await body_of(request)
             return "auth", str(body.get("email") or body.get("username") or body.get("refresh_token"))
-        return name, self._user(request)
+        group = name if name in ("devices", "temperature", "status") else "sleep"
+        return group, self._user(request)
 
     def _fault(self, kind: str, request: Request) -> Exception:
         device_id = request.path_params.get("device_id", "")
@@ -97,6 +118,7 @@ class _Vendor:
             "bad_gateway": lambda: refusals.page(502, "Bad Gateway"),
             "gateway_timeout": lambda: refusals.page(504, "Gateway Time-out"),
             "failed": lambda: refusals.bare(500),
+            "unavailable": lambda: refusals.bare(503),
             "not_there": lambda: refusals.bare(404),
             "forbidden": lambda: refusals.bare(403),
             "cut": _Cut,
@@ -105,7 +127,7 @@ class _Vendor:
 
     async def login(self, request: Request) -> dict[str, Any]:
         """POST /v1/login with e-mail and password."""
-        body = await _body(request)
+        body = await body_of(request)
         sleeper = self._world.account(body.get("email"), body.get("password"))
         if sleeper is None:
             raise refusals.bad_credentials()
@@ -119,7 +141,7 @@ class _Vendor:
 
     async def tokens(self, request: Request) -> dict[str, Any]:
         """POST /v1/tokens with the grants ``password`` and ``refresh_token``; refreshing leaves the old one valid."""
-        body = await _body(request)
+        body = await body_of(request)
         if body.get("grant_type") == "refresh_token":
             old = self._world.token(str(body.get("refresh_token")))
             if old is None or old.kind != "refresh":
@@ -128,7 +150,8 @@ class _Vendor:
         sleeper = self._world.account(body.get("username"), body.get("password"))
         if body.get("grant_type") != "password" or sleeper is None or not body.get("client_id"):
             raise refusals.community(400, "BadRequest", error="invalid_grant")
-        return {**self._given(sleeper.user_id), "userId": sleeper.user_id}
+        given = self._given(sleeper.user_id)
+        return given if "no_user_id" in self._world.variants else {**given, "userId": sleeper.user_id}
 
     def _given(self, user_id: str) -> dict[str, Any]:
         given: dict[str, Any] = {
@@ -159,8 +182,8 @@ class _Vendor:
 
     async def set_temperature(self, request: Request) -> dict[str, Any]:
         """PUT /v1/devices/{deviceId}/temperature; a side that is not named stays as it is."""
-        bed = self._bed(request)
-        body = await _body(request)
+        bed = bed_of(self._world, request)
+        body = await body_of(request)
         wishes = {name: body[name] for name in SIDES if name in body}
         for name, wish in wishes.items():
             level = wish.get("level") if isinstance(wish, dict) else None
@@ -176,7 +199,7 @@ class _Vendor:
 
     async def status(self, request: Request) -> dict[str, Any]:
         """GET /v1/devices/{deviceId}/status; of a bed that is offline only that is known."""
-        bed, user_id = self._bed(request), self._user(request)
+        bed, user_id = bed_of(self._world, request), self._user(request)
         sides = {name: self._side(side, bed, user_id) for name, side in bed.sides.items()}
         return {"deviceId": bed.id, "online": bed.online, **sides}
 
@@ -191,24 +214,8 @@ class _Vendor:
             "tempBed": round(side.level(now)) if bed.online else 0,
         }
 
-    def _bed(self, request: Request) -> Bed:
-        device_id = request.path_params["device_id"]
-        for bed in self._world.beds_of(self._user(request)):
-            if bed.id == device_id:
-                return bed
-        raise refusals.no_device(device_id)
-
     def _user(self, request: Request) -> str:
-        """Who asks: a login's token stands in both headers, an access token in the first alone."""
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        token = self._world.token(value)
-        if token is None or scheme != "Bearer" or token.kind == "refresh":
-            raise refusals.bad_credentials()
-        if token.kind == "session" and request.headers.get("session-token") != value:
-            raise refusals.bad_credentials()
-        if self._world.now >= token.expires_at:
-            raise refusals.token_expired(token.expires_at)
-        return token.user_id
+        return token_of(self._world, request).user_id
 
     def _success(self, document: Any) -> Response:
         if "wrapped" in self._world.variants:
@@ -218,17 +225,6 @@ class _Vendor:
 
 class _Cut(Exception):
     """The connection is to end in the middle of the answer."""
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent; 400 for anything else."""
-    try:
-        body = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise refusals.bare(400)
-    return body
 
 
 def _wishing(refusal: Refusal) -> Refusal:

@@ -1,39 +1,26 @@
 """A simulated bed: two sides with a sleeper each, water that follows its target, and somebody in it or not.
 
-Everything is a function of the moment asked for; no clock, no HTTP and no rights live here.
+Everything is a function of the moment asked for; no clock, no HTTP and no rights live here. Nights are in ``nights``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from connectors.eight_sleep.sandbox.seeding import stream
 
 SIDES = ("left", "right")
 
 LEVELS_A_MINUTE = 10.0
 """How fast the water follows its target, in levels."""
 
-_DAY = timedelta(days=1)
-
 
 @dataclass
 class Sleeper:
-    """Who sleeps on a side, with an account; goes to bed and rises at about the same hours (UTC) every night."""
+    """Who sleeps on a side, with an account; ``is_in_bed`` tells whether they lie there at a moment."""
 
     user_id: str
     email: str
     password: str
-    seed: int
-
-    def is_in_bed(self, now: datetime) -> bool:
-        """Whether the night of yesterday or of today is under way; each has hours of its own."""
-        return any(start <= now < end for start, end in (self._night(now, ago) for ago in (1, 0)))
-
-    def _night(self, now: datetime, days_ago: int) -> tuple[datetime, datetime]:
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) - days_ago * _DAY
-        chance = stream(self.seed, "night", self.user_id, midnight.date())
-        start = midnight + timedelta(hours=22, minutes=chance.randrange(90))
-        return start, start + timedelta(hours=7, minutes=chance.randrange(90))
+    is_in_bed: Callable[[datetime], bool] = field(default=lambda _: False, repr=False, compare=False)
 
 
 @dataclass
@@ -45,6 +32,11 @@ class Side:
     target: int = 0
     until: datetime | None = None
     presence: bool | None = None
+    is_on: bool = False
+    is_away: bool = False
+    smart: dict[str, int] = field(
+        default_factory=lambda: {"bedTimeLevel": -20, "initialSleepLevel": -20, "finalSleepLevel": 0}
+    )
     _level: float = 0.0
     _since: datetime | None = None
 
@@ -82,6 +74,13 @@ class Bed:
     firmware: str
     sides: dict[str, Side] = field(default_factory=dict)
     online: bool = True
+    zone: str = "UTC"
+
+    @property
+    def is_solo(self) -> bool:
+        """Whether one sleeper has both sides."""
+        left, right = self.sleepers()
+        return left.user_id == right.user_id
 
     def sleepers(self) -> list[Sleeper]:
         """Left, then right."""

@@ -11,7 +11,7 @@ from datetime import datetime
 WINDOW_S = 60
 
 DOCUMENTED: Mapping[str, int] = {"auth": 5, "status": 30, "temperature": 20, "devices": 10}
-"""Calls a minute by group."""
+"""Calls a minute by group; none is known of the group ``sleep`` (users, beds, intervals, trends)."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,16 @@ class Limits:
         self._counts: dict[tuple[int, str, str], int] = {}
 
     def arrive(self, group: str, user: str) -> Verdict | None:
-        """Write down an arrival; None when nothing is limited."""
+        """Write down an arrival; None when its group is not limited."""
         now = self._clock().timestamp()
         self.arrivals.append((now, group, user))
         key = (math.floor(now / WINDOW_S), group, user)
         self._counts[key] = self._counts.get(key, 0) + 1
         if self.most is None:
             return None
-        most, count = self.most[group], self._counts[key]
+        if (most := self.most.get(group)) is None:
+            return None
+        count = self._counts[key]
         self.refused += count > most
         left_s = max(1, math.ceil((key[0] + 1) * WINDOW_S - now))
         return Verdict(count <= most, most, max(0, most - count), left_s)

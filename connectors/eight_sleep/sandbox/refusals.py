@@ -35,6 +35,11 @@ def no_device(device_id: str) -> Refusal:
     return _documented(404, "DEVICE_NOT_FOUND", "Device ID not found", deviceId=device_id)
 
 
+def no_user() -> Refusal:
+    """404 of somebody who was there once."""
+    return _documented(404, "USER_NOT_FOUND", "User not found")
+
+
 def bad_temperature(side: str, level: object) -> Refusal:
     """400 for a level that is out of range."""
     return _documented(

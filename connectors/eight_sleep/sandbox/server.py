@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from connectors.eight_sleep.sandbox.app import build_app
+from connectors.eight_sleep.sandbox.control import CONTROL_PATH
 from connectors.eight_sleep.sandbox.faults import Faults
 from connectors.eight_sleep.sandbox.limits import Limits
 from connectors.eight_sleep.sandbox.world import World
@@ -27,6 +28,11 @@ class Addresses(NamedTuple):
     auth: str
     client: str
     app: str
+
+    @property
+    def control(self) -> str:
+        """The controls of the sandbox itself, which lie beside the hosts."""
+        return self.auth.removesuffix("/auth-api") + CONTROL_PATH
 
 
 @contextmanager

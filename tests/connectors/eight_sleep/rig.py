@@ -74,6 +74,7 @@ class Rig:
             patience=AT_ONCE,
             seconds=self.clock.seconds,
             sleep=self.clock.sleep,
+            app_url=self.addresses.app,
         )
         connection = replace(usual, **changes)
         self.homes.append(connection.home)

@@ -6,25 +6,34 @@ import logging
 import shutil
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.eight_sleep.answer import EightSleepAnswer
 from connectors.eight_sleep.client import EightSleepClient
 from connectors.eight_sleep.connection import EightSleepConnection
 from connectors.eight_sleep.login import Credentials
+from connectors.eight_sleep.sandbox import people
 from connectors.errors import NightshiftError
 from connectors.home import Home
 from tests.connectors import loopback
-from tests.connectors.eight_sleep.rig import AT_ONCE, NOBODY_LISTENS, Clock
+from tests.connectors.eight_sleep.rig import AT_ONCE, NOBODY_LISTENS, Clock, Rig
 from tests.connectors.loopback import Loopback, Seen, Sent, answer
 
 CREDENTIALS = Credentials("CANARY@example.com", "CANARY-PASSWORD", "CANARY-CLIENT", "CANARY-SECRET")
+WITHOUT_APPLICATION = Credentials("CANARY@example.com", "CANARY-PASSWORD")
 BED = "CANARY-BED"
+GRANT = answer(
+    200,
+    {"access_token": "CANARY-TOKEN", "refresh_token": "CANARY-REFRESH", "expires_in": 9000, "userId": "CANARY-USER"},
+)
 LOGIN = answer(
     200, {"session": {"token": "CANARY-TOKEN", "userId": "CANARY-USER", "expiresAt": "2026-03-02T00:00:00Z"}}
 )
+DAY = date(2026, 3, 1)
 TEXT = "CANARY CANARY@example.com CANARY-TOKEN CANARY-BED"
 
 
@@ -60,8 +69,8 @@ def everything_shown(error: BaseException) -> str:
     return "\n".join(shown + [everything_shown(link) for link in links])
 
 
-async def provoke(client: EightSleepClient) -> str:
-    """Ask everything; what came of it, as it would be shown."""
+async def provoke(client: EightSleepClient, most: int | None = None) -> str:
+    """Ask everything, or only the first questions; what came of it, as it would be shown."""
     questions: tuple[Callable[[], Coroutine[Any, Any, Any]], ...] = (
         client.authenticate,
         client.get_devices,
@@ -69,11 +78,21 @@ async def provoke(client: EightSleepClient) -> str:
         lambda: client.set_temperature(1, 2, device_id=BED),
         lambda: client.turn_off(device_id=f"{BED}\n"),
         client.turn_on,
+        client.get_me,
+        lambda: client.get_user("CANARY-USER"),
+        lambda: client.get_bed(BED),
+        lambda: client.get_temperature("CANARY-USER"),
+        lambda: client.intervals_between("CANARY-USER", DAY, DAY),
+        lambda: client.get_interval("CANARY-USER", "CANARY-SESSION"),
+        lambda: client.trends("CANARY-USER", DAY, DAY, "UTC", sessions=True),
     )
     shown = [repr(client), repr(client.calls)]
-    for question in questions:
+    for question in questions[:most]:
         try:
-            shown.append(repr(await question()))
+            answered = await question()
+            shown.append(repr(answered))
+            if isinstance(answered, EightSleepAnswer):
+                shown.append(repr(answered.result()))
         except NightshiftError as error:
             shown.append(everything_shown(error))
     return "\n".join(shown)
@@ -88,31 +107,47 @@ def home(tmp_path: Path, empty_home: Path) -> Iterator[Home]:
     home.state.close()
 
 
-def connection(home: Home, auth_url: str, client_url: str) -> EightSleepConnection:
+def connection(
+    home: Home, auth_url: str, client_url: str, credentials: Credentials = CREDENTIALS
+) -> EightSleepConnection:
     """A run that knows the canaries."""
     clock = home.clock
     assert isinstance(clock, Clock)
     return EightSleepConnection(
-        home, CREDENTIALS, auth_url, client_url, patience=AT_ONCE, seconds=clock.seconds, sleep=clock.sleep
+        home,
+        credentials,
+        auth_url,
+        client_url,
+        app_url=client_url,
+        patience=AT_ONCE,
+        seconds=clock.seconds,
+        sleep=clock.sleep,
     )
 
 
-@pytest.mark.parametrize("at_login", [True, False])
+@pytest.mark.parametrize(("at_login", "oauth"), [(True, False), (True, True), (False, True)])
 @pytest.mark.parametrize("name", MISBEHAVIOURS)
 def test_nothing_recognisable_comes_out(
-    home: Home, name: str, at_login: bool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    home: Home,
+    name: str,
+    at_login: bool,
+    oauth: bool,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever the server does, at the login or afterwards; the files of the home show nothing either."""
     caplog.set_level(logging.DEBUG)
 
     def reply(seen: Seen) -> Sent:
-        return MISBEHAVIOURS[name] if at_login or not seen.target.endswith("/login") else LOGIN
+        if at_login or not seen.target.endswith(("/login", "/tokens")):
+            return MISBEHAVIOURS[name]
+        return GRANT if seen.target.endswith("/tokens") else LOGIN
 
     async def main() -> str:
         async with Loopback(reply) as server:
-            run = connection(home, server.url, server.url)
+            run = connection(home, server.url, server.url, CREDENTIALS if oauth else WITHOUT_APPLICATION)
             async with run.open() as client:
-                shown = await provoke(client)
+                shown = await provoke(client, 3 if at_login else None)  # all others meet the same
             assert server.seen
             return shown + repr(run) + repr(run.credentials)
 
@@ -129,6 +164,7 @@ def test_good_answers_do_not_show_themselves(home: Home) -> None:
     side = {"side": "left", "presence": True, "userId": "CANARY", "isOwner": True}
     documents = {
         "login": json.loads(LOGIN.raw.partition(b"\r\n\r\n")[2]),
+        "tokens": {"access_token": "CANARY-TOKEN", "refresh_token": "CANARY-REFRESH", "userId": "CANARY-USER"},
         "devices": [{"id": BED, "deviceId": "CANARY"}],
         "status": {"deviceId": BED, "online": True, "left": side, "right": side},
         "temperature": {"success": True, "message": TEXT},
@@ -139,8 +175,8 @@ def test_good_answers_do_not_show_themselves(home: Home) -> None:
             Loopback(lambda seen: answer(200, documents[seen.target.rpartition("/")[2]])) as server,
             connection(home, server.url, server.url).open() as client,
         ):
-            token = await client._tokens.current()
-            return repr(token) + repr(client._tokens) + await provoke(client)
+            token = await client._asking._tokens.current()
+            return repr(token) + repr(client._asking._tokens) + await provoke(client)
 
     shown = asyncio.run(main())
     assert "[Device(…)]" in shown
@@ -158,3 +194,28 @@ def test_no_answer_at_all_shows_nothing_either(home: Home) -> None:
     shown = asyncio.run(main())
     assert "No answer from http://127.0.0.1:1 after" in shown
     assert "CANARY" not in shown
+
+
+@pytest.mark.parametrize("variant", [None, "garbage_interval", "text_none"])
+def test_the_personal_data_of_good_answers_stays_in_them(
+    rig: Rig, variant: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names, addresses, births and networks, of which the answers are full, are nowhere outside of the body."""
+    caplog.set_level(logging.DEBUG)
+    rig.world.set_variants(*([variant] if variant else []))
+    user_id, bed = rig.sleeper.user_id, rig.world.beds()[0]
+
+    async def talk(client: EightSleepClient) -> list[object]:
+        me, partner, device = await client.get_me(), await client.get_user(user_id), await client.get_bed(bed.id)
+        listed = await client.intervals_between(user_id, DAY, DAY)
+        trends = await client.trends(user_id, DAY, DAY, "UTC", sessions=True)
+        return [me, me.result(), partner, device, device.result(), listed, trends, trends.result(), client]
+
+    shown = repr(rig.converse(talk)) + "".join(f"{record.getMessage()} {record.args}" for record in caplog.records)
+    shown += "".join(f"{path}{path.read_bytes()!r}" for path in rig.root.rglob("*") if path.is_file())
+    personal = people.invented(rig.world.seed, user_id).told()
+    network = people.network(rig.world.seed, bed.id)
+    secrets = [value for name, value in personal.items() if name != "gender"]
+    secrets += [rig.sleeper.email, user_id, bed.id, network["location"], *map(str, network["wifiInfo"].values())]
+    ids = [told.whole.id for told in rig.world.nights_of(user_id).told(rig.clock.now)]
+    assert not [secret for secret in secrets + ids if len(secret) > 3 and secret in shown]

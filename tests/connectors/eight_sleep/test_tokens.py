@@ -198,6 +198,20 @@ def test_a_renewal_that_fails_leaves_the_token_in_use_as_long_as_it_holds(rig: R
     rig.converse(talk)
 
 
+def test_a_token_the_vendor_refuses_is_not_used_on(rig: Rig) -> None:
+    """However long it would hold, when no other is to be had: the reason for that is told."""
+
+    async def talk(client: EightSleepClient) -> None:
+        await client.get_devices()
+        rig.world.expire_tokens()
+        rig.faults.set(Fault("failed", "auth_login", None), Fault("failed", "client_login", None))
+        with pytest.raises(ServerFailed):
+            await client.get_devices()
+
+    rig.converse(talk)
+    assert rig.calls["devices"] == 2
+
+
 def test_a_token_that_is_refused_as_soon_as_it_is_given_ends_the_call(rig: Rig) -> None:
     """One login, one repetition, then the error."""
     rig.faults.set(Fault("token_expired", "devices", None))

@@ -1,28 +1,14 @@
-"""Payloads of the Eight Sleep API as the SmartBedAPI reference states them: login, devices, status, temperature.
-
-Unknown fields are ignored. Levels are levels of the bed, -100 (coldest) to 100, never degrees. Nothing here shows its
-values in a ``repr``: they are ids, tokens and who lies in which bed.
-"""
-
-from typing import Any, Literal
+"""Payloads of the SmartBedAPI reference: login, devices, status, temperature. Levels are -100 to 100, never degrees."""
 
 import msgspec
 
-EIGHT_SLEEP = "eight_sleep"
-"""The name of this source in every table, path and pseudonym."""
+from schemas.eight_sleep.reading import Silent
 
 LOWEST_LEVEL, HIGHEST_LEVEL = -100, 100
 """The range of a level, both included; 0 is neutral, which is also how a side that is off is seen."""
 
-SideName = Literal["left", "right"]
 
-
-class _Silent(msgspec.Struct, frozen=True, rename="camel"):
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"
-
-
-class Session(_Silent, frozen=True):
+class Session(Silent, frozen=True):
     """``session`` of a login's answer; the expiry stands under one of two names, or is not told."""
 
     token: str
@@ -31,13 +17,22 @@ class Session(_Silent, frozen=True):
     expiration_date: str | None = None
 
 
-class LoginAnswer(_Silent, frozen=True):
+class LoginAnswer(Silent, frozen=True):
     """POST /v1/login."""
 
     session: Session
 
 
-class Device(_Silent, frozen=True):
+class TokenAnswer(Silent, frozen=True, rename=None):
+    """POST /v1/tokens of the community clients; the answer to a refresh does not name the user."""
+
+    access_token: str
+    expires_in: float | None = None
+    refresh_token: str | None = None
+    userId: str | None = None  # noqa: N815 - the one name in camel case among its kind
+
+
+class Device(Silent, frozen=True):
     """A bed: ``id`` is what paths take, ``device_id`` what people read."""
 
     id: str
@@ -47,7 +42,7 @@ class Device(_Silent, frozen=True):
     sides: tuple[str, ...] = ()
 
 
-class SideStatus(_Silent, frozen=True):
+class SideStatus(Silent, frozen=True):
     """One side: whose it is, whether somebody lies there, the level aimed at and the one reached."""
 
     side: str
@@ -58,7 +53,7 @@ class SideStatus(_Silent, frozen=True):
     temp_bed: float | None = None
 
 
-class BedStatus(_Silent, frozen=True):
+class BedStatus(Silent, frozen=True):
     """GET /v1/devices/{deviceId}/status; what is said of the sides of a bed that is not ``online`` means nothing."""
 
     device_id: str
@@ -79,10 +74,3 @@ class TemperatureCommand(msgspec.Struct, frozen=True, omit_defaults=True):
 
     left: SideCommand | None = None
     right: SideCommand | None = None
-
-
-def unwrapped(document: Any) -> Any:
-    """The document without the ``{data, success}`` envelope, which only some answers wear; a failure keeps it."""
-    if isinstance(document, dict) and {"data", "success"} <= document.keys() and document["success"] is not False:
-        return document["data"]
-    return document
