@@ -42,7 +42,7 @@ class Home:
     """A deployment's folder. ``state_url`` None is ``state.db`` in it; every time of ours comes from ``clock``.
 
     ``fhir_base`` is the base of every local URI in FHIR resources, ``fhir_stage_intervals`` asks for an Observation of
-    each unbroken stage.
+    each unbroken stage, ``fhir_bed_samples`` for what beds measured and who lay in them.
     """
 
     root: Path
@@ -51,6 +51,7 @@ class Home:
     secret_key: bytes | None = None
     fhir_base: str = DEFAULT_BASE
     fhir_stage_intervals: bool = False
+    fhir_bed_samples: bool = False
     clock: Clock = utc_now
 
     def __repr__(self) -> str:

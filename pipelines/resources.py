@@ -1,6 +1,7 @@
-"""From settings to the things the assets work with: the home, the connection to Asleep, the warehouse."""
+"""From settings to the things the assets work with: the home, the accounts at vendors, the warehouse."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from connectors.asleep.connection import AsleepConnection
 from connectors.home import Clock, Home, utc_now
@@ -8,17 +9,22 @@ from connectors.warehouse.addresses import DUCKDB
 from connectors.warehouse.loading import Warehouse
 from pipelines.settings import Settings
 
+if TYPE_CHECKING:
+    from connectors.eight_sleep.connection import EightSleepConnection
+
 
 def open_home(settings: Settings, clock: Clock = utc_now) -> Home:
     """The home of the settings, made if need be. Raises: WrongUsage if it cannot be written."""
-    key = settings.nightshift_pseudonym_key
+    key, secret = settings.nightshift_pseudonym_key, settings.nightshift_secret_key
     home = Home(
         root=settings.nightshift_home.resolve(),
         state_url=settings.nightshift_state_url,
         pseudonym_key=key.get_secret_value().encode() if key else None,
+        secret_key=secret.get_secret_value().encode() if secret else None,
         clock=clock,
         fhir_base=settings.nightshift_fhir_base,
         fhir_stage_intervals=settings.nightshift_fhir_stage_intervals,
+        fhir_bed_samples=settings.nightshift_fhir_bed_samples == "sampled",
     )
     home.prepare()
     return home
@@ -34,6 +40,31 @@ def asleep_connection(settings: Settings, home: Home) -> AsleepConnection:
         concurrency=settings.asleep_concurrency,
         budget_file=home.root / "locks" / "asleep.budget",
         clock=home.clock,
+    )
+
+
+def eight_sleep_accounts(settings: Settings, home: Home) -> "tuple[EightSleepConnection, ...]":
+    """The Eight Sleep accounts of the settings, in their order; none when none is set. Raises: WrongUsage."""
+    from connectors.eight_sleep.connection import EightSleepConnection
+    from connectors.eight_sleep.login import Credentials
+    from pipelines.account_file import read_accounts
+
+    email, password = settings.eight_sleep_email, settings.eight_sleep_password
+    application = (settings.eight_sleep_client_id, settings.eight_sleep_client_secret)
+    client_id, client_secret = (part.get_secret_value() if part else None for part in application)
+    if settings.eight_sleep_accounts_file:
+        accounts = read_accounts(settings.eight_sleep_accounts_file)
+    else:
+        accounts = [(email.get_secret_value(), password.get_secret_value())] if email and password else []
+    return tuple(
+        EightSleepConnection(
+            home,
+            Credentials(*account, client_id, client_secret),
+            auth_url=settings.eight_sleep_auth_url,
+            client_url=settings.eight_sleep_client_url,
+            app_url=settings.eight_sleep_app_url,
+        )
+        for account in accounts
     )
 
 

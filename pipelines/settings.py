@@ -15,7 +15,7 @@ from connectors.errors import WrongUsage
 from schemas.metrics import DEFAULT_BASE
 
 DEFAULT_HOME = Path("data")
-SHORTEST_PSEUDONYM_KEY = 16
+SHORTEST_KEY = 16
 MOST_WEBHOOK_KEYS = 5
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -80,9 +80,9 @@ def _is_cron_part(part: str, known: set[str]) -> bool:
     return values == "*" or (len(ends) <= 2 and known.issuperset(ends))
 
 
-def _pseudonym_key(key: SecretStr) -> SecretStr:
-    if len(key.get_secret_value().encode()) < SHORTEST_PSEUDONYM_KEY:
-        raise ValueError(f"must have at least {SHORTEST_PSEUDONYM_KEY} characters")
+def _own_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) < SHORTEST_KEY:
+        raise ValueError(f"must have at least {SHORTEST_KEY} characters")
     return key
 
 
@@ -126,7 +126,17 @@ class Settings(BaseSettings):
     nightshift_run_history_days: Annotated[int, Field(ge=0, le=36_500)] = 90
     nightshift_state_url: Annotated[Annotated[str, AfterValidator(_state_url)] | None, Field(repr=False)] = None
     nightshift_warehouse_url: Annotated[Annotated[str, AfterValidator(_warehouse_url)] | None, Field(repr=False)] = None
-    nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = None
+    nightshift_pseudonym_key: Annotated[SecretStr, AfterValidator(_own_key)] | None = None
+    nightshift_secret_key: Annotated[SecretStr, AfterValidator(_own_key)] | None = None
+    eight_sleep_email: SecretStr | None = None
+    eight_sleep_password: SecretStr | None = None
+    eight_sleep_accounts_file: Path | None = None
+    eight_sleep_client_id: SecretStr | None = None
+    eight_sleep_client_secret: SecretStr | None = None
+    eight_sleep_auth_url: Annotated[str, AfterValidator(_address)] = "https://auth-api.8slp.net"
+    eight_sleep_client_url: Annotated[str, AfterValidator(_address)] = "https://client-api.8slp.net"
+    eight_sleep_app_url: Annotated[str, AfterValidator(_address)] = "https://app-api.8slp.net"
+    nightshift_bed_schedule: Path | None = None
     asleep_webhook_keys: Annotated[tuple[SecretStr, ...] | None, NoDecode, BeforeValidator(_webhook_keys)] = None
     nightshift_webhook_unknown_users: Literal["quarantine", "enrol"] = "quarantine"
     nightshift_webhook_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
@@ -141,6 +151,7 @@ class Settings(BaseSettings):
     fhir_requests_per_second: Annotated[float, Field(gt=0, le=10_000)] = 10
     nightshift_fhir_base: Annotated[str, AfterValidator(_address)] = DEFAULT_BASE
     nightshift_fhir_stage_intervals: bool = False
+    nightshift_fhir_bed_samples: Literal["off", "sampled"] = "off"
     nightshift_fhir_provenance: bool = True
     nightshift_fhir_validated_share: Annotated[float, Field(ge=0, le=1)] = 0.05
 
@@ -149,14 +160,41 @@ class Settings(BaseSettings):
         """In how many days a nightly pull lists every user once: at each pull, unless webhooks bring the nights."""
         return self.nightshift_reconcile_days if self.asleep_webhook_keys else 1
 
+    @property
+    def has_beds(self) -> bool:
+        """Whether an Eight Sleep account is set."""
+        return bool(self.eight_sleep_email or self.eight_sleep_accounts_file)
+
     @model_validator(mode="after")
-    def _one_fhir_login(self) -> "Settings":
+    def _go_together(self) -> "Settings":
+        if problems := [*self._fhir_problems(), *self._eight_sleep_problems()]:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _fhir_problems(self) -> Iterator[str]:
         smart = (self.fhir_client_id, self.fhir_private_key_file, self.fhir_key_id)
         if any(smart) and not all(smart):
-            raise ValueError("FHIR_CLIENT_ID, FHIR_PRIVATE_KEY_FILE and FHIR_KEY_ID go together")
-        if any(smart) and self.fhir_token:
-            raise ValueError("FHIR_TOKEN and FHIR_CLIENT_ID are two ways to log in: set one of them")
-        return self
+            yield "FHIR_CLIENT_ID, FHIR_PRIVATE_KEY_FILE and FHIR_KEY_ID go together"
+        elif any(smart) and self.fhir_token:
+            yield "FHIR_TOKEN and FHIR_CLIENT_ID are two ways to log in: set one of them"
+
+    def _eight_sleep_problems(self) -> Iterator[str]:
+        one, several = (self.eight_sleep_email, self.eight_sleep_password), self.eight_sleep_accounts_file
+        application = (self.eight_sleep_client_id, self.eight_sleep_client_secret)
+        if several and any(one):
+            yield (
+                "EIGHT_SLEEP_ACCOUNTS_FILE and EIGHT_SLEEP_EMAIL with EIGHT_SLEEP_PASSWORD are two ways to name "
+                "accounts: set one of them"
+            )
+        elif any(one) and not all(one):
+            yield "EIGHT_SLEEP_EMAIL and EIGHT_SLEEP_PASSWORD go together"
+        if any(application) and not all(application):
+            yield "EIGHT_SLEEP_CLIENT_ID and EIGHT_SLEEP_CLIENT_SECRET go together"
+        elif any(application) and not several and not any(one):
+            yield (
+                "EIGHT_SLEEP_CLIENT_ID and EIGHT_SLEEP_CLIENT_SECRET open no account: set EIGHT_SLEEP_EMAIL and "
+                "EIGHT_SLEEP_PASSWORD, or EIGHT_SLEEP_ACCOUNTS_FILE, beside them"
+            )
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -176,4 +214,5 @@ def load_settings(**overrides: Any) -> Settings:
 def _problems(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         name = ".".join(str(part) for part in problem["loc"]).upper()
-        yield f"{name} {problem['msg'].removeprefix('Value error, ').removeprefix('Input ').lower()}"
+        told = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        yield f"{name} {told.lower()}" if name else told  # settings that do not go together are named in the text

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from connectors.errors import NightshiftError
 from pipelines.command import (
+    bed,
     compact,
     demo,
     dev,
@@ -73,6 +74,7 @@ app.command("shell")(shell.shell)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("dev")(dev.dev)
+app.add_typer(bed.app, name="bed")
 app.add_typer(vendor.app, name="vendor")
 
 

@@ -1,0 +1,1 @@
+"""Telling beds what to do, and watching them: what the commands and the schedule share."""
