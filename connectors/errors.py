@@ -44,6 +44,12 @@ class KeyRefused(VendorError):
     kind: ClassVar[str] = "key_refused"
 
 
+class AccountRefused(VendorError):
+    """One of several accounts is refused: its users cannot be pulled, those of the others can."""
+
+    kind: ClassVar[str] = "account_refused"
+
+
 class PlanExpired(VendorError):
     """403: the plan has expired; no call will succeed until it is renewed."""
 

@@ -1,6 +1,7 @@
 """Running jobs in this process, on the home's own Dagster instance, so that the UI shows what the command line did."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,10 +26,11 @@ from pipelines.definitions import build_defs
 from pipelines.dirty_runs import RANGE_END, RANGE_START, BuildRun, day_ranges, live_runs, marts_runs, runs_for
 from pipelines.exports import export_runs
 from pipelines.instance import dagster_instance, own_process_tags
-from pipelines.jobs import backfill, nightly
+from pipelines.jobs import PULL_JOBS
 from pipelines.resources import open_warehouse
 from pipelines.run_history import forget_old_runs
 from pipelines.settings import Settings
+from schemas.asleep import ASLEEP
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LAKE_LAYER = "lake"
@@ -39,6 +41,8 @@ class Watched:
 
     def __init__(self, observer: PullObserver) -> None:
         self._observer = observer
+        self._users: Counter[str] = Counter()
+        self._pending: Counter[str] = Counter()
         self.report = PullReport()
         self.calls = Calls()
 
@@ -59,10 +63,11 @@ class Watched:
         self.calls.by_endpoint.update(calls.by_endpoint)
         self.calls.retries += calls.retries
         if report is not None:
-            self.report.users = max(self.report.users, report.users)
-            pending = report.counts.pending  # every range meets the same ones
+            self._users[report.source] = max(self._users[report.source], report.users)
+            self._pending[report.source] = report.counts.pending  # every range meets the same ones
+            self.report.users = self._users.total()
             self.report.counts.add(report.counts)
-            self.report.counts.pending = pending
+            self.report.counts.pending = self._pending.total()
             self.report.documents += report.documents
             self.report.failed |= report.failed
         self._observer.ended(report, calls)
@@ -70,13 +75,17 @@ class Watched:
 
 @dataclass
 class Runner:
-    """Jobs of one home, run one after the other in this process; ``files`` counts lake files replaced."""
+    """Jobs of one home, run one after the other in this process, over ``sources``.
+
+    ``files`` counts lake files replaced.
+    """
 
     home: Home
     defs: dg.Definitions
     instance: dg.DagsterInstance
     watched: Watched
     exported: ExportObserver
+    sources: Sequence[str] = (ASLEEP,)
     files: int = 0
 
     def pull(
@@ -88,18 +97,21 @@ class Runner:
         accept_deletions: bool = False,
         reconcile_days: int = 1,
     ) -> None:
-        """Run the nightly job over inclusive UTC start dates; every user is listed once in ``reconcile_days``.
+        """Run the nightly job of every source over inclusive UTC start dates.
 
-        Raises: what stopped the pull; users who failed alone are in ``watched.report``.
+        Every user is listed once in ``reconcile_days``.
+
+        Raises: what stopped the first pull that was stopped, once the others are over; users who failed alone are in
+        ``watched.report``.
         """
         wanted = {ONLY_UNPULLED_TAG: only_unpulled, ACCEPT_DELETIONS_TAG: accept_deletions}
         tags = {tag: "true" for tag, on in wanted.items() if on} | {RECONCILE_TAG: str(reconcile_days)}
-        self._run_pull(nightly.name, first, last, tags)
+        self._pull_all([(PULL_JOBS[source].nightly.name, first, last, tags) for source in self.sources])
 
     def backfill(self, first: date, last: date) -> None:
         """Run the backfill job in ranges of at most ``BACKFILL_DAYS`` days. Raises: as ``pull``."""
         for start, end in day_ranges(first, last):
-            self._run_pull(backfill.name, start, end, {})
+            self._pull_all([(PULL_JOBS[source].backfill.name, start, end, {}) for source in self.sources])
 
     def drain(self, tell: Callable[[BuildRun], None] | None = None) -> None:
         """Build every dirty partition, until none is left or the rest is being built by others, then the marts.
@@ -141,6 +153,17 @@ class Runner:
         with self.home.state.read() as connection:
             return list_dirty(connection)
 
+    def _pull_all(self, pulls: Iterable[tuple[str, date, date, dict[str, str]]]) -> None:
+        """Pull from one vendor after the other: one that is away keeps nobody from the next."""
+        stopped: list[NightshiftError] = []
+        for pull in pulls:
+            try:
+                self._run_pull(*pull)
+            except NightshiftError as error:
+                stopped.append(error)
+        if stopped:
+            raise stopped[0]
+
     def _run_pull(self, job: str, first: date, last: date, tags: dict[str, str]) -> None:
         try:
             self._run(job, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat(), **tags})
@@ -169,8 +192,18 @@ def _warehouse_exists(settings: Settings, home: Home) -> bool:
 
 
 @contextmanager
-def open_runner(home: Home, settings: Settings, observer: PullObserver, asleep: AsleepConnection) -> Iterator[Runner]:
-    """A runner on this home's instance; clears away what a killed run left, and has missing layers made again."""
+def open_runner(
+    home: Home,
+    settings: Settings,
+    observer: PullObserver,
+    asleep: AsleepConnection,
+    sources: Sequence[str] = (ASLEEP,),
+    **resources: object,
+) -> Iterator[Runner]:
+    """A runner on this home's instance; clears away what a killed run left, and has missing layers made again.
+
+    ``resources`` take the places of those of the settings.
+    """
     home.sweep()
     mark_missing_layers_dirty(
         home, warehouse_exists=_warehouse_exists(settings, home), warehouse=place(settings.nightshift_warehouse_url)
@@ -178,5 +211,5 @@ def open_runner(home: Home, settings: Settings, observer: PullObserver, asleep: 
     watched, exported = Watched(observer), ExportObserver()
     with dagster_instance(home) as instance:
         forget_old_runs(instance, home.clock(), settings.nightshift_run_history_days)
-        defs = build_defs(settings, home=home, observer=watched, asleep=asleep, export_observer=exported)
-        yield Runner(home, defs, instance, watched, exported)
+        defs = build_defs(settings, home=home, observer=watched, asleep=asleep, export_observer=exported, **resources)
+        yield Runner(home, defs, instance, watched, exported, sources)

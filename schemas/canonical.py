@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.asleep import Stat
 from schemas.asleep_webhook import as_answer
+from schemas.eight_sleep.reading import unwrapped, without_nothing
 
 _TRANSPORT = frozenset({"timezone", "user_id"})
 _RATIOS = frozenset(name for name in Stat.__struct_fields__ if name.endswith(("_ratio", "_efficiency")))
@@ -56,6 +57,30 @@ def averaged_hashes(body: bytes) -> dict[str, str]:
         return dict(filter(None, map(_averaged, rows))) if isinstance(rows, list) else {}
     except (ValueError, RecursionError):
         return {}
+
+
+def interval_hash(body: bytes) -> str:
+    """Hash of an Eight Sleep interval, on a page or alone; a body that cannot be read has the hash of its bytes.
+
+    The time of the device's last update is left out: it moves on while nothing else changes.
+    """
+    return _hash_of_eight(body, frozenset({"deviceTimeAtUpdate"}))
+
+
+def trend_hash(body: bytes) -> str:
+    """Hash of one day of Eight Sleep's trends; a body that cannot be read has the hash of its bytes."""
+    return _hash_of_eight(body, frozenset())
+
+
+def _hash_of_eight(body: bytes, left_out: frozenset[str]) -> str:
+    try:
+        content = without_nothing(unwrapped(msgspec.json.decode(body)))
+        if isinstance(content, dict):
+            content = {key: value for key, value in content.items() if key not in left_out}
+        form = msgspec.json.encode(_canonical(content), order="deterministic")
+    except (ValueError, RecursionError):
+        form = body
+    return sha256(form).hexdigest()
 
 
 def _averaged(row: Any) -> tuple[str, str] | None:

@@ -5,7 +5,9 @@ Read or not, every documented name of every documented variant stands here: what
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
+
+import msgspec
 
 from schemas import asleep
 from schemas.documents import AVERAGE_STATS, SESSION, USER
@@ -50,6 +52,24 @@ def note_unknown_fields(document: str, answer: Any, notes: Notes) -> None:
     """Note every field of an answer (envelope included) that is not documented for this kind of document."""
     for path in _unknown(answer, {"detail": None, "result": _RESULTS[document]}, "$"):
         notes.add(UNKNOWN_FIELD, path)
+
+
+def note_fields_beyond(fields: Fields, answer: Any, notes: Notes) -> None:
+    """Note every field of an answer that is not among these."""
+    for path in _unknown(answer, fields, "$"):
+        notes.add(UNKNOWN_FIELD, path)
+
+
+def fields_of(shape: type[msgspec.Struct]) -> dict[str, "Fields | None"]:
+    """The names that a struct has on the wire, with those of the structs in it, alone or in a tuple."""
+    return {field.encode_name: _fields_below(field.type) for field in msgspec.structs.fields(shape)}
+
+
+def _fields_below(kind: Any) -> "Fields | None":
+    for inner in (kind, *get_args(kind)):
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            return fields_of(inner)
+    return None
 
 
 def untold(drift: Drift) -> Drift:

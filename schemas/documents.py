@@ -4,6 +4,11 @@ SESSION = "session"
 SESSION_LIST = "session_list"
 AVERAGE_STATS = "average_stats"
 USER = "user"
+TREND = "trend"
+"""A night as the bed's vendor scores it; its id is the morning on which the night ends."""
+
+BED_STATUS = "bed_status"
+"""A poll of a bed's status; its id is opaque, and it is never revised."""
 
 FIRST_SEEN = "first_seen"
 """Why a version of a session was kept: nothing was known of it before."""

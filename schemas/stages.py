@@ -41,6 +41,17 @@ ASLEEP_BINARY_CODES = frozenset({-1, 0, 1})
 """The documented codes of ``breath_stages`` and ``snoring_stages``, and the one for no data."""
 
 
+EIGHT_SLEEP_STAGE_CODES: dict[str, int] = {
+    "awake": WAKE,
+    "light": LIGHT,
+    "deep": DEEP,
+    "rem": REM,
+    "asleep": ASLEEP,
+    "out": OUT_OF_BED,
+}
+"""Eight Sleep's names of stages (community clients: intervals, and their edits) in lake codes."""
+
+
 class _Translation:
     """A source's codes in lake codes, and the same as a table for ``bytes.translate``."""
 

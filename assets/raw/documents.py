@@ -14,6 +14,7 @@ import dagster as dg
 
 from assets.partitions import BACKFILL, DAILY, MONTHLY
 from assets.raw.asleep_vendor import AsleepAccount
+from assets.raw.eight_sleep_vendor import EightSleepAccounts
 from assets.raw.pull import Progress, PullReport, Window, pull, pull_average_stats, pull_user_documents
 from assets.raw.vendor import Vendor, VendorConnection
 from assets.results import OWNERS
@@ -23,6 +24,7 @@ from connectors.http import Calls
 from connectors.state.vendor import VendorAccount
 
 SESSIONS_KEY = dg.AssetKey(["raw", "sessions"])
+BED_SESSIONS_KEY = dg.AssetKey(["raw", "bed_sessions"])
 AVERAGE_STATS_KEY = dg.AssetKey(["raw", "average_stats"])
 USERS_KEY = dg.AssetKey(["raw", "users"])
 PULL_COMPLETE = "pull_complete"
@@ -157,6 +159,27 @@ def sessions(
         context.log_event(dg.AssetMaterialization(AVERAGE_STATS_KEY, partition=f"{month:%Y-%m}"))
     if report.users_changed:
         context.log_event(dg.AssetMaterialization(USERS_KEY))
+    return _result(report, calls)
+
+
+@dg.asset(
+    key=BED_SESSIONS_KEY,
+    partitions_def=DAILY,
+    backfill_policy=BACKFILL,
+    group_name="raw",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    check_specs=[_check(BED_SESSIONS_KEY)],
+)
+def bed_sessions(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    eight_sleep: dg.ResourceParam[EightSleepAccounts],
+    observer: dg.ResourceParam[PullObserver],
+) -> dg.MaterializeResult:
+    """Sleep sessions and scored nights of beds as received: these dates for every user rostered at Eight Sleep."""
+    window = _window(context)
+    report, calls = _run(eight_sleep, observer, lambda vendor, account: pull(home, vendor, account, window, observer))
     return _result(report, calls)
 
 

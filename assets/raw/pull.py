@@ -90,6 +90,7 @@ class PullReport:
     they are asked again every time, but are a failure only if the vendor knows nobody at all.
     """
 
+    source: str = ""
     users: int = 0
     gone: int = 0
     counts: SessionCounts = field(default_factory=SessionCounts)
@@ -234,7 +235,7 @@ async def _pull_users(home: Home, errand: Errand, users: Sequence[RosterUser], p
             today = utc_date(home.clock())
             fresh = {day for day in never_asked(connection, windows) if day < today}  # no night is lost by a kill
             mark_nights_around(connection, note_asked(connection, windows) | fresh, today)
-    report = PullReport(users=len(users))
+    report = PullReport(source, users=len(users))
     places = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
     async def take(chunk: Sequence[RosterUser]) -> None:

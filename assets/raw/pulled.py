@@ -40,8 +40,9 @@ class UserPull:
 
     ``failure`` is the error that left it incomplete, if any; ``heard`` says that the vendor answered at all;
     ``averaged`` holds the new sessions with figures, which statistics over all of these local dates should name;
-    ``to_be_deleted`` is what the user document says of that, None if it was not asked for or does not tell.
-    ``sessions`` have changed; of those ``remembered``, by id, nothing has but what statistics showed of them.
+    ``scored_days`` are those of which the vendor's scores have changed; ``to_be_deleted`` is what the user document
+    says of that, None if it was not asked for or does not tell. ``sessions`` have changed; of those ``remembered``, by
+    id, nothing has but what statistics showed of them.
     """
 
     user: RosterUser
@@ -53,6 +54,7 @@ class UserPull:
     dirty_days: set[date] = field(default_factory=set)
     touched_months: set[date] = field(default_factory=set)
     dirty_months: set[date] = field(default_factory=set)
+    scored_days: set[date] = field(default_factory=set)
     users_dirty: bool = False
     averaged: dict[str, frozenset[date]] = field(default_factory=dict)
     failure: VendorError | None = None

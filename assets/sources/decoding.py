@@ -46,9 +46,7 @@ def decode_tolerantly(
 ) -> Decoded[ContentT]:
     """Type a document, without the values of a wrong type that it can do without.
 
-    ``needed`` are the JSON paths of what it cannot do without; a path in it that ends in ``.*`` stands for a value that
-    is left out as a whole when anything below it cannot be read. ``prepare`` is given the JSON first, and may note
-    things.
+    ``needed`` are the JSON paths of what it cannot do without. ``prepare`` is given the JSON first, and notes things.
 
     Raises: Refused.
     """
@@ -105,14 +103,12 @@ def day(text: str, path: str) -> date:
 
 
 def _typed(answer: Any, shape: type[ContentT], needed: frozenset[str], notes: Notes) -> ContentT:
-    wholes = [path.removesuffix(".*") for path in needed if path.endswith(".*")]
     for _ in range(_MOST_UNREADABLE):
         try:
             return msgspec.convert(answer, shape)
         except msgspec.ValidationError as error:
             _, path = _complaint(error)
-            out = next((whole for whole in wholes if path.startswith((f"{whole}.", f"{whole}["))), path)
-            if out in needed or not _taken_out(answer, out):
+            if path in needed or not _taken_out(answer, path):
                 raise
             notes.add(UNREADABLE_VALUE, _INDEX.sub("", path))
     raise Refused("wrong_shape", "$", "Nothing in the document has the type that is documented.")

@@ -124,8 +124,8 @@ def list_users(connection: sa.Connection, source: str | None = None) -> list[Ros
     return [RosterUser(**row._mapping) for row in connection.execute(query)]
 
 
-def users_to_ask(connection: sa.Connection, source: str) -> list[RosterUser]:
-    """Rostered users of whom the vendor may be asked: all but those who were removed."""
+def users_to_ask(connection: sa.Connection, source: str | None = None) -> list[RosterUser]:
+    """Rostered users of whom a vendor may be asked: all but those who were removed."""
     return [user for user in list_users(connection, source) if not user.removed]
 
 

@@ -9,6 +9,14 @@ import sqlalchemy as sa
 from connectors.errors import WrongUsage
 from connectors.state.database import State, upsert
 from connectors.state.tables import vendors
+from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
+
+_ADDRESSES = {
+    ASLEEP: ("Asleep", "ASLEEP_BASE_URL"),
+    EIGHT_SLEEP: ("Eight Sleep", "EIGHT_SLEEP_CLIENT_URL"),
+}
+"""The vendors' names, and the settings that say where they answer."""
 
 
 class OtherVendor(WrongUsage):
@@ -41,8 +49,9 @@ def check_vendor(state: State, account: VendorAccount) -> None:
     if known is None or account.replaces:
         return
     if known.base_url != account.base_url:
+        name, setting = _ADDRESSES[account.source]
         raise OtherVendor(
-            "This home was filled from another Asleep address (ASLEEP_BASE_URL has changed): use another "
+            f"This home was filled from another {name} address ({setting} has changed): use another "
             "NIGHTSHIFT_HOME, or pass --new-vendor if it is the same account at a new address."
         )
     if known.key_fingerprint != account.key_fingerprint:

@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from pipelines.command.console import (
     say,
 )
 from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import utc_date
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from connectors.patience import Patience
     from pipelines.runs import Runner
     from pipelines.settings import Settings
+
+ASLEEP_CALLS = ("list", "detail", "stats", "user")
+"""Endpoints of the contract's summary; what else is asked is asked of beds."""
 
 From = Annotated[str | None, typer.Option("--from", help="First UTC start date, YYYY-MM-DD.")]
 To = Annotated[str | None, typer.Option("--to", help="Last UTC start date, inclusive; default today.")]
@@ -114,22 +119,30 @@ def run_sync(
     from connectors.state.vendor import check_vendor
     from pipelines.command.progress import PullProgress
     from pipelines.destinations import fhir_connection
-    from pipelines.resources import asleep_connection
+    from pipelines.resources import asleep_connection, eight_sleep_accounts
 
     began = time.monotonic()
     asleep = replace(asleep_connection(settings, home), new_vendor=new_vendor)
     if patience is not None:
         asleep = replace(asleep, patience=patience)
     destination = fhir_connection(settings, home)
-    check_vendor(home.state, asleep.account())
+    sources = _sources_to_pull(settings, home)
+    from assets.raw.eight_sleep_vendor import EightSleepAccounts
+
+    eight_sleep = EightSleepAccounts(partial(eight_sleep_accounts, settings, home), new_vendor)
+    for source in sources:
+        check_vendor(home.state, (eight_sleep if source == EIGHT_SLEEP else asleep).account())
     with home.state.read() as connection:
-        if not users_to_ask(connection, ASLEEP):
+        if not users_to_ask(connection):
             note("The roster is empty, so there is nobody to pull: nightshift users import FILE.csv")
     from pipelines.runs import open_runner
 
     known = _known_drift(home)
     unusable, taken_in = None, None
-    with PullProgress() as progress, open_runner(home, settings, progress, asleep) as runner:
+    with (
+        PullProgress() as progress,
+        open_runner(home, settings, progress, asleep, sources, eight_sleep=eight_sleep) as runner,
+    ):
         try:
             taken_in = take_in_if_any(home, settings.nightshift_webhook_retention_days)
         except InboxUnavailable as error:
@@ -148,9 +161,11 @@ def run_sync(
     with home.state.read() as connection:
         quarantined = count_quarantined(connection)
     calls, counts = runner.watched.calls, runner.watched.report.counts
+    bed_calls = sum(count for endpoint, count in calls.by_endpoint.items() if endpoint not in ASLEEP_CALLS)
     summary: dict[str, Any] = {
         "calls": {
-            **{endpoint: calls.by_endpoint[endpoint] for endpoint in ("list", "detail", "stats", "user")},
+            **{endpoint: calls.by_endpoint[endpoint] for endpoint in ASLEEP_CALLS},
+            **({"beds": bed_calls} if EIGHT_SLEEP in sources else {}),
             "retries": calls.retries,
         },
         "sessions": {name: getattr(counts, name) for name in counts.__slots__},
@@ -172,6 +187,16 @@ def run_sync(
         **summary["sessions"],
     )
     return summary
+
+
+def _sources_to_pull(settings: "Settings", home: "Home") -> list[str]:
+    """The sources at which somebody is rostered; Asleep also when nobody is, unless there are only beds."""
+    from connectors.state.roster import users_to_ask
+
+    with home.state.read() as connection:
+        rostered = {user.source for user in users_to_ask(connection)}
+    only_beds = ASLEEP not in rostered and settings.has_beds and not settings.asleep_api_key
+    return [*([] if only_beds else [ASLEEP]), *([EIGHT_SLEEP] if EIGHT_SLEEP in rostered else [])]
 
 
 def _known_drift(home: "Home") -> set[str]:
@@ -199,8 +224,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     sessions, calls = summary["sessions"], summary["calls"]
     lines = [
         "Sessions: " + ", ".join(f"{count} {name}" for name, count in sessions.items()) + ".",
-        f"Calls: {calls['list']} list, {calls['detail']} detail, {calls['stats']} stats, {calls['user']} user "
-        f"({calls['retries']} retries). Lake files written: {summary['partitions_written']}. "
+        f"Calls: {calls['list']} list, {calls['detail']} detail, {calls['stats']} stats, {calls['user']} user"
+        f"{_calls_of_beds(calls)} ({calls['retries']} retries). Lake files written: {summary['partitions_written']}. "
         f"{summary['seconds']:.1f} s.",
     ]
     if came := summary.get("webhooks"):
@@ -216,6 +241,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     if summary["failed_users"]:
         lines.append(f"{summary['failed_users']} user(s) could not be pulled: nightshift sync --unfinished")
     return lines
+
+
+def _calls_of_beds(calls: dict[str, int]) -> str:
+    return f", {calls['beds']} of beds" if "beds" in calls else ""
 
 
 def _required_date(text: str, option: str) -> date:

@@ -343,7 +343,7 @@ def test_the_ledger_knows_every_session(puller: Puller, home: Home, base_url: st
 
 def test_an_empty_roster_is_a_complete_pull_of_nobody(puller: Puller) -> None:
     """No call is made."""
-    assert puller.pull() == PullReport()
+    assert puller.pull() == PullReport(ASLEEP)
     assert puller.calls == {}
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import WrongUsage
 from connectors.state.database import State
-from connectors.state.ledger import put_unpulled, unpulled
+from connectors.state.ledger import LedgerSession, put_sessions, put_unpulled, unpulled
 from connectors.state.roster import (
     RosterChange,
     RosterUser,
@@ -350,3 +350,44 @@ def test_who_is_removed_stays_for_the_past_and_is_asked_for_no_more(state: State
 def test_following_has_ended_after_the_last_night(user: RosterUser, ended: bool) -> None:
     """A night that is still to come keeps it open."""
     assert user.has_ended(date(2026, 6, 1)) == ended
+
+
+def test_a_person_may_be_followed_at_two_sources(state: State, tmp_path: Path) -> None:
+    """One user id, a line for each source; the bed's own id of the user is what the vendor is asked with."""
+    content = b"user_id,source,vendor_user_id,timezone\nanna,,,Asia/Seoul\nanna,eight_sleep,5f1c,Asia/Seoul\n"
+    phone, bed = read_roster_csv(written(tmp_path, content), "asleep")
+    assert (phone.key, phone.asked_as) == (("asleep", "anna"), "anna")
+    assert (bed.key, bed.asked_as) == (("eight_sleep", "anna"), "5f1c")
+    with state.write() as connection:
+        assert put_users(connection, [phone, bed]) == (2, 0, 0)
+        assert list_users(connection) == [phone, bed]
+        assert list_users(connection, "eight_sleep") == [bed]
+
+
+def test_two_users_are_never_one_user_of_the_vendor(state: State) -> None:
+    """Their nights would count twice; one who has left may be followed by another."""
+    anna = RosterUser("eight_sleep", "anna", vendor_user_id="5f1c")
+    bert = RosterUser("eight_sleep", "bert", vendor_user_id="5f1c")
+    with state.write() as connection:
+        put_users(connection, [anna])
+        for other in (bert, RosterUser("eight_sleep", "5f1c")):
+            with pytest.raises(WrongUsage, match="count twice") as refused:
+                put_users(connection, [other])
+            assert "5f1c" not in str(refused.value)
+        put_users(connection, [RosterUser("asleep", "5f1c"), replace(anna, removed=True), bert])
+
+
+def test_who_has_nights_does_not_become_another_user_of_the_vendor(state: State) -> None:
+    """Nights of two people would be under one name; before the first night the id may be corrected."""
+    anna = RosterUser("eight_sleep", "anna", vendor_user_id="5f1c")
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    night = LedgerSession(
+        "eight_sleep", "anna", "1774735200", "default", now.date(), "", "complete", "hash", 1, now, now
+    )
+    with state.write() as connection:
+        put_users(connection, [replace(anna, vendor_user_id="wrong")])
+        put_users(connection, [anna])
+        put_sessions(connection, [night])
+        with pytest.raises(WrongUsage, match="two people"):
+            put_users(connection, [replace(anna, vendor_user_id="other")])
+        put_users(connection, [replace(anna, timezone="Asia/Seoul")])
