@@ -31,7 +31,7 @@ LOOK_BACK = timedelta(days=35)
 MOST_A_DAY = 1.5
 """So many times the even share of users may be swept on one day."""
 
-crowds = pytest.mark.parametrize("users", [30, pytest.param(1_000, marks=pytest.mark.soak)])
+crowds = pytest.mark.parametrize("users", [12, pytest.param(1_000, marks=pytest.mark.soak)])
 
 
 @contextmanager

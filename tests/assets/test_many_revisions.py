@@ -126,8 +126,8 @@ def assert_much_happened(story: Story, truth: dict[tuple[str, str], tuple[dateti
 
 
 def test_hundreds_of_sessions_end_as_the_truth_with_every_version(tmp_path: Path) -> None:
-    """Two hundred sessions, some of each kind."""
-    live_through(tmp_path, users=4, nights=50, pauses=(2, 9), drains=2)
+    """A hundred and sixty sessions, some of each kind."""
+    live_through(tmp_path, users=8, nights=20, pauses=(2, 9), drains=2)
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_after_a_pull_exactly_what_changed_is_asked_for_and_sent(
     with running(world) as url:
         puller = Puller(home, url)
         follow_everybody(home, world)
-        puller.pull()
+        puller.pull(NOW.date() - timedelta(days=7))
         assert dagster.asked() == [], "the lake is still to be built"
         assert "still to be built" in str(dagster.tick().skip_message)
         drain(home)
@@ -168,7 +169,7 @@ def test_after_a_pull_exactly_what_changed_is_asked_for_and_sent(
         world.delete_session(user, deleted := user.sessions[-2])
         assert isinstance(home.clock, StandingClock)
         home.clock.advance(hours=1)
-        puller.pull()
+        puller.pull(NOW.date() - timedelta(days=7))
         drain(home)
     changed = outdated(home, dagster.connection, partitions(home))
     assert 0 < len(changed) < len(days)

@@ -1,4 +1,4 @@
-"""A month of twenty people at a real FHIR server: exact counts, contents and versions, also after dozens of kills."""
+"""A month of a few people at a real FHIR server: exact counts, contents and versions, also after dozens of kills."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -85,14 +85,15 @@ def changed(nights: Mapping[str, int], every: int) -> dict[str, int]:
     }
 
 
-def test_a_month_of_twenty_people(home: Home, server: RealServer) -> None:
+@pytest.mark.parametrize(("people", "analysed"), [(6, 19), pytest.param(20, 63, marks=pytest.mark.soak)])
+def test_a_month_of_several_people(home: Home, server: RealServer, people: int, analysed: int) -> None:
     """All found once; a second export writes nothing; a tenth analysed again makes exactly that many new versions."""
     files, connection = NightFiles(home, hypnograms_every=3), connection_to(home, server.address)
-    nights = month(people=20, nights=30)
+    nights = month(people, nights=30)
     files.want(nights)
     first = contents(home)
     report = export_all(home, connection)
-    assert len(first) == 20 + 1 + 600 + 200
+    assert len(first) == people + 1 + people * 30 + people * 10
     assert (report.complete, report.created) == (True, report.written)
     assert_exact(home, server, dict.fromkeys(first, 1))
     assert export_all(home, connection).written == 0
@@ -101,7 +102,7 @@ def test_a_month_of_twenty_people(home: Home, server: RealServer) -> None:
     provenances = len(server.current("Provenance"))
     report = export_all(home, connection)
     sessions = {night for night, says in nights.items() if again.get(night) != says}
-    assert len(sessions) == 63
+    assert len(sessions) == analysed
     provenances = len(server.current("Provenance")) - provenances
     versions = versions_after(first, contents(home))
     assert (report.written, report.created) == (sum(versions.values()) - len(first) + provenances, provenances)

@@ -241,7 +241,7 @@ def test_the_whole_way_from_the_roster(home: Home, server: HostileServer, connec
     world = World(users=2, nights=2, api_key=KEY, now=NOW)
     with running(world) as url:
         before = {user.key: user for user in follow_everybody(home, world)}
-        Puller(home, url).pull()
+        Puller(home, url).pull(NOW.date() - timedelta(days=7))
     drain(home)
     export_all(home, connection)
     assert_exact(home, server)

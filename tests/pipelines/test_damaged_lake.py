@@ -52,7 +52,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = World(users=2, nights=3, now=NOW, api_key=KEY)
     with running(world) as base_url, new_home(root, StandingClock()) as home:
         follow_everybody(home, world)
-        Puller(home, base_url).pull()
+        Puller(home, base_url).pull(NOW.date() - timedelta(days=7))
         mark_missing_layers_dirty(home, warehouse_exists=False)
         drain(home)
     return root

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def session_id(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     world, root = World(users=1, nights=2, api_key=KEY, now=NOW), tmp_path_factory.mktemp("explained") / "home"
     with running(world) as base_url, new_home(root, StandingClock(NOW)) as home:
         follow_everybody(home, world)
-        Puller(home, base_url).pull()
+        Puller(home, base_url).pull(NOW.date() - timedelta(days=7))
         drain(home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTSHIFT_HOME", str(root))

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     with running(world) as base_url:
         with new_home(root, StandingClock()) as home:
             follow_everybody(home, world)
-            Puller(home, base_url).pull()
+            Puller(home, base_url).pull(NOW.date() - timedelta(days=7))
             mark_missing_layers_dirty(home, warehouse_exists=False)
             drain(home)
         yield base_url, root
@@ -89,7 +90,7 @@ def test_nothing_is_asked_for_once_a_user_is_removed(clinic: Clinic) -> None:
     assert (done.exit_code, done.stdout.split(":")[0]) == (0, "removed")
     assert "What was pulled stays, with its organisation and zone" in done.stdout
     clinic.clock.advance(days=40)  # past every document's age and everybody's day of the sweep
-    report = clinic.puller.pull()
+    report = clinic.puller.pull(NOW.date() - timedelta(days=7))
     assert (report.users, clinic.puller.calls["list"], clinic.puller.calls["user"]) == (1, 1, 1)
     assert clinic.puller.pull_users().users == 1
 
@@ -148,7 +149,7 @@ def test_adding_a_removed_user_resumes(clinic: Clinic) -> None:
     resumed = clinic.users("add", before.user_id)
     assert (resumed.exit_code, resumed.stdout.split(",")[0]) == (0, "followed again")
     assert clinic.leaving == before
-    assert clinic.puller.pull().users == 2
+    assert clinic.puller.pull(NOW.date() - timedelta(days=7)).users == 2
     assert clinic.users("add", before.user_id).stdout == "unchanged.\n"
 
 

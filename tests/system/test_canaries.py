@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from connectors.asleep.sandbox import World
+from tests.assets.raw.faults import user_of
 from tests.system.conftest import WarmProcess, new_home
-from tests.system.faults import FaultySandbox, answer, faulty_sandbox
+from tests.system.faults import Fault, FaultySandbox, answer, faulty_sandbox
 from tests.system.worlds import KEY, NOW, control
 
 ORG = "canary-org-Eszterhazy"
@@ -53,22 +54,28 @@ def test_every_refusal_is_one_sentence_without_a_name(
     def detail(text: str) -> str:
         return json.dumps({"detail": f"{text} {quoted}"})
 
-    faults = {
+    of_everybody = {
         "key refused": (1, answer(401, detail("Unauthorized"))),
-        "user id refused": (3, answer(401, detail("x-user-id is invalid"))),
         "plan": (1, answer(403, detail("Plan is expired"))),
         "quota": (1, answer(403, detail("Quota exceeded"))),
         "rate limit": (3, answer(403, detail("Rate limit exceeded"))),
-        "forbidden": (3, answer(403, detail("No"))),
         "unknown user": (3, answer(404, detail("Unable to find the user of id"))),
-        "unknown session": (3, answer(404, detail("Session not found"), path="/v3/sessions/")),
-        "bad request": (3, answer(422, json.dumps({"detail": [{"loc": [quoted], "msg": quoted}]}))),
-        "too many": (3, answer(429, detail("slow"))),
-        "server failed": (3, answer(503, f"<html>{quoted}</html>", "text/html")),
-        "not json": (3, answer(200, f"<html>{quoted}</html>", "text/html")),
-        "wrong shape": (3, answer(200, json.dumps({"detail": "OK", "result": {"sleep_session_list": quoted}}))),
-        "statistics fail": (3, answer(500, detail("no"), path="average-stats")),
     }
+    of_one = {
+        "user id refused": answer(401, detail("x-user-id is invalid")),
+        "forbidden": answer(403, detail("No")),
+        "unknown session": answer(404, detail("Session not found"), path="/v3/sessions/"),
+        "bad request": answer(422, json.dumps({"detail": [{"loc": [quoted], "msg": quoted}]})),
+        "not json": answer(200, f"<html>{quoted}</html>", "text/html"),
+        "wrong shape": answer(200, json.dumps({"detail": "OK", "result": {"sleep_session_list": quoted}})),
+        "server failed": answer(503, f"<html>{quoted}</html>", "text/html"),
+        "too many": answer(429, detail("slow")),
+        "statistics fail": answer(500, detail("no"), path="average-stats"),
+    }
+    users = [user.user_id for user in sandbox.world.users()]
+    names = list(of_one)
+    trios = [names[first : first + len(users)] for first in range(0, len(names), len(users))]
+    faults = {**of_everybody, **{", ".join(trio): (3, each(users, [of_one[name] for name in trio])) for trio in trios}}
     printed = {}
     for name, (status, fault) in faults.items():
         sandbox.fault = fault
@@ -77,7 +84,7 @@ def test_every_refusal_is_one_sentence_without_a_name(
         printed[name] = outcome.out + outcome.err
         assert "Traceback" not in outcome.err, name
         if status == 3:
-            assert outcome.summary["failed_users"] > 0, name
+            assert outcome.summary["failed_users"] == len(users), name
     sandbox.fault = None
     healed = warm.sync(root, sandbox.base_url)
     assert (healed.status, healed.summary["failed_users"]) == (0, 0), healed.err
@@ -96,6 +103,12 @@ def test_a_document_in_quarantine_is_not_quoted(
     sandbox.fault = None
     assert outcome.summary["quarantined"] == outcome.summary["sessions"]["new"] > 0
     assert told(root, outcome.out + outcome.err, canaries) == []
+
+
+def each(users: list[str], faults: list[Fault]) -> Fault:
+    """Every user meets a fault of their own."""
+    met = dict(zip(users, faults, strict=True))
+    return lambda request: met[user_of(request)](request) if user_of(request) in met else None
 
 
 def told(root: Path, printed: str, canaries: list[bytes]) -> list[str]:

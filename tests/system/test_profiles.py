@@ -36,7 +36,7 @@ OTHER_PAGES = {"storm", "duplicates"}
 MOST_PER_REQUEST = 1.5
 """Requests a sync may make for each one that a good day needs."""
 
-LIMIT_PER_S = 25
+LIMIT_PER_S = 10
 
 
 def some_in_every_run(profiles: Iterable[str]) -> list[Any]:
@@ -46,7 +46,7 @@ def some_in_every_run(profiles: Iterable[str]) -> list[Any]:
 
 @dataclass
 class Vendor:
-    """A vendor of 20 users with 10 nights, what goes wrong there, what it sees, and the sync of a good day."""
+    """A vendor of 10 users with 8 nights, what goes wrong there, what it sees, and the sync of a good day."""
 
     base_url: str
     faults: Faults
@@ -60,7 +60,7 @@ class Vendor:
 @pytest.fixture(scope="module")
 def vendor(warm: WarmProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
     """The vendor, after a sync of another home on a good day."""
-    world, faults, meter = World(users=20, nights=10, api_key=KEY, now=NOW), Faults(), Meter()
+    world, faults, meter = World(users=10, nights=8, api_key=KEY, now=NOW), Faults(), Meter()
     canaries = [word for user in world.users() for word in (user.user_id, *(s.id for s in user.sessions))]
     with running(world, faults, meter) as base_url:
         root = new_home(tmp_path_factory.mktemp("good") / "home", base_url, ORG)

@@ -12,14 +12,15 @@ from assets.builds import mark_days_dirty
 from connectors.asleep.sandbox import World
 from connectors.asleep.sandbox.sessions import Session, User
 from connectors.state.ledger import LedgerSession, sessions_of
+from connectors.state.vendor import VendorAccount, key_fingerprint, remember_vendor
 from connectors.warehouse.duckdb import DuckDbWarehouse
 from schemas.asleep import ASLEEP
 from schemas.documents import DELETED
 from schemas.nights import night_of
 from schemas.tables import NIGHT_LEDGER, SESSION_HISTORY, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, Table
-from tests.assets.engine.rig import Rig
+from tests.assets.engine.rig import Rig, empty_home
 from tests.assets.homes import NOW
-from tests.assets.raw.pulls import FIRST
+from tests.assets.raw.pulls import KEY
 
 Row = dict[str, Any]
 
@@ -28,6 +29,9 @@ AFTER = datetime(2026, 11, 2, 0, 20, tzinfo=UTC)
 EARLIER = datetime(2026, 10, 31, 23, 50, tzinfo=UTC)
 BACK = datetime(2026, 11, 1, 23, 30, tzinfo=UTC)
 """Starts under three dates and in two months; the session ends in the morning of 2 November."""
+
+FIRST = date(2026, 10, 26)
+"""The first date of every sync: a week before the session, because each date more is a night more to build."""
 
 ONE_ROW = (SLEEP_SESSIONS, SLEEP_HYPNOGRAMS)
 SECOND = timedelta(seconds=1)
@@ -68,6 +72,17 @@ class Moving:
         """The vendor has it again."""
         if not self.exists:
             self.user.sessions.append(self.session)
+
+    def has_synced(self, *starts: datetime) -> None:
+        """The world as it is after a sync of each of these starts; what they made is in the home already.
+
+        The vendor of that home had another address, on another port of this machine.
+        """
+        for start in starts:
+            self.move(start)
+            self.rig.move_on(timedelta(hours=1))
+        with self.rig.home.state.write() as connection:
+            remember_vendor(connection, VendorAccount(ASLEEP, self.rig.base_url, key_fingerprint(KEY)))
 
     def sync(self) -> None:
         """An hour later: pull and build."""
@@ -133,6 +148,15 @@ def moving_in(folder: Path, empty: Path) -> Iterator[Moving]:
         yield moving
     finally:
         moving.rig.close()
+
+
+def synced_home(folder: Path, *starts: datetime) -> Path:
+    """A home in which the session was synced under each of these starts, to be copied for ``Moving.has_synced``."""
+    with moving_in(folder, empty_home(folder / "empty")) as moving:
+        for start in starts:
+            moving.move(start)
+            moving.sync()
+        return moving.rig.root
 
 
 def wrong(moving: Moving) -> list[str]:

@@ -30,6 +30,8 @@ BEFORE, AFTER = datetime(2026, 10, 30, 23, 50, tzinfo=UTC), datetime(2026, 10, 3
 TOMORROW = NOW + timedelta(days=1)
 BEYOND = date(2026, 1, 1)
 """A window without sessions: only what waits is asked for."""
+SINCE = date(2026, 10, 26)
+"""The first date of pulls whose nights are built, without a session: each date more is a night more to build."""
 NUMBERS = count()
 
 
@@ -64,12 +66,12 @@ def test_a_new_session_is_kept_under_the_date_that_its_detail_says(
 ) -> None:
     """Whatever the list says; nothing was kept before, so that it is a first version and nothing has moved."""
     vendor.nights[NIGHT] = Night(listed, detail=detail_of(NIGHT, answered))
-    assert puller.pull().counts == SessionCounts(new=1)
+    assert puller.pull(SINCE).counts == SessionCounts(new=1)
     assert (known(home).partition, known(home).revision) == (answered.date(), 1)
     drain(home)
     assert [row["start_time"] for row in session_rows(home)] == [answered]
     assert [(row["revision"], row["reason"]) for row in history_rows(home)] == [(1, "first_seen")]
-    assert puller.pull().counts == SessionCounts(unchanged=1)
+    assert puller.pull(SINCE).counts == SessionCounts(unchanged=1)
     assert puller.calls == {"list": 1}
 
 
@@ -78,10 +80,10 @@ def test_a_session_that_waited_may_come_under_another_date(
 ) -> None:
     """It was listed before midnight while it was recorded; its analysis begins it after."""
     vendor.nights[NIGHT] = Night(BEFORE, "OPEN")
-    puller.pull()
+    puller.pull(SINCE)
     clock.advance(hours=1)
     vendor.nights[NIGHT] = Night(AFTER)
-    puller.pull()
+    puller.pull(SINCE)
     drain(home)
     assert known(home).partition == AFTER.date()
     assert [(row["revision"], row["reason"]) for row in history_rows(home)] == [(1, "completed")]
@@ -100,10 +102,10 @@ def test_a_session_that_moves_moves_whatever_else_is_odd_in_it(
 ) -> None:
     """What the build can do without does not keep it where it was, nor have it asked for every night."""
     vendor.nights[NIGHT] = Night(BEFORE)
-    puller.pull()
+    puller.pull(SINCE)
     clock.advance(hours=1)
     vendor.nights[NIGHT] = changed_to(AFTER, **odd)
-    assert puller.pull().counts == SessionCounts(changed=1)
+    assert puller.pull(SINCE).counts == SessionCounts(changed=1)
     assert (known(home).partition, known(home).verdict) == (AFTER.date(), COMPLETE)
     drain(home)
     assert [row["start_time"] for row in session_rows(home)] == [AFTER]
@@ -146,14 +148,14 @@ def test_a_session_of_tomorrow_moves_there_when_that_day_has_come(
 ) -> None:
     """The same answer, refused under the old date, is right under the new one."""
     vendor.nights[NIGHT] = Night(START)
-    puller.pull()
+    puller.pull(SINCE)
     clock.advance(hours=1)
     vendor.nights[NIGHT] = changed_to(TOMORROW)
-    puller.pull()
+    puller.pull(SINCE)
     drain(home)
     assert session_rows(home) == []
     clock.advance(days=1)
-    puller.pull(BEYOND, BEYOND)
+    puller.pull(SINCE, SINCE)
     drain(home)
     assert [(row["start_time"], row["revision"]) for row in session_rows(home)] == [(TOMORROW, 3)]
     assert [row["revision"] for row in history_rows(home)] == [1, 3]
@@ -233,7 +235,7 @@ def test_another_home_gives_the_same(tmp_path: Path) -> None:
         with new_home(tmp_path / f"{listed.day}", StandingClock()) as home:
             follow(home, RosterUser(ASLEEP, PERSON, timezone="Asia/Seoul"))
             vendor = ScriptedVendor({NIGHT: Night(listed, detail=detail_of(NIGHT, AFTER))})
-            Puller(home, transport=vendor.transport).pull()
+            Puller(home, transport=vendor.transport).pull(SINCE)
             drain(home)
             found.append((session_rows(home), history_rows(home)))
     assert found[0] == found[1]

@@ -11,20 +11,24 @@ from connectors.lake.damage import find_damaged
 from connectors.lake.raw import MOVED, read_file
 from schemas.documents import SESSION
 from tests.assets.engine.disk import unawaited_disk
-from tests.assets.engine.rig import empty_home
-from tests.assets.raw.moves import AFTER, BACK, BEFORE, EARLIER, Moving, moving_in, wrong, wrong_places
+from tests.assets.raw.moves import AFTER, BACK, BEFORE, EARLIER, Moving, moving_in, synced_home, wrong, wrong_places
 from tests.assets.raw.repairs import Repairer, damage, raw_files
 
 A, B, C = (f"date={start:%Y-%m-%d}" for start in (BEFORE, AFTER, EARLIER))
 
 
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the session has moved."""
+    with unawaited_disk():
+        return synced_home(tmp_path_factory.mktemp("synced"), BEFORE, AFTER)
+
+
 @pytest.fixture
-def moving(tmp_path: Path) -> Iterator[Moving]:
+def moving(tmp_path: Path, synced: Path) -> Iterator[Moving]:
     """A session that was kept under 1 November and has moved to the 2nd."""
-    with unawaited_disk(), moving_in(tmp_path, empty_home(tmp_path / "empty")) as moving:
-        for start in (BEFORE, AFTER):
-            moving.move(start)
-            moving.sync()
+    with unawaited_disk(), moving_in(tmp_path, synced) as moving:
+        moving.has_synced(BEFORE, AFTER)
         yield moving
 
 

@@ -14,7 +14,7 @@ from connectors.lake.raw import MOVED, RawDocument, read_file
 from schemas.documents import SESSION
 from tests.assets.engine.disk import unawaited_disk
 from tests.assets.engine.rig import empty_home
-from tests.assets.raw.moves import AFTER, BACK, BEFORE, EARLIER, Moving, moving_in, wrong
+from tests.assets.raw.moves import AFTER, BACK, BEFORE, EARLIER, FIRST, Moving, moving_in, synced_home, wrong
 from tests.assets.raw.repairs import raw_files
 
 STARTS = {"back": BACK, "after": AFTER, "earlier": EARLIER}
@@ -29,12 +29,18 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return empty_home(tmp_path_factory.mktemp("empty") / "home")
 
 
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the session is under 1 November."""
+    with unawaited_disk():
+        return synced_home(tmp_path_factory.mktemp("synced"), BEFORE)
+
+
 @pytest.fixture
-def moving(tmp_path: Path, empty: Path) -> Iterator[Moving]:
+def moving(tmp_path: Path, synced: Path) -> Iterator[Moving]:
     """A session that was pulled and built under 1 November."""
-    with unawaited_disk(), moving_in(tmp_path, empty) as moving:
-        moving.move(BEFORE)
-        moving.sync()
+    with unawaited_disk(), moving_in(tmp_path, synced) as moving:
+        moving.has_synced(BEFORE)
         yield moving
 
 
@@ -60,7 +66,7 @@ def test_a_moved_session_is_under_its_new_date_alone(moving: Moving) -> None:
     assert (moving.known().partition, moving.known().revision) == (AFTER.date(), 2)
     assert moving.told() == [(1, "first_seen", BEFORE), (2, "re_analysed", AFTER)]
     assert {row["start_date"] for row in moving.versions()} == {AFTER.date()}
-    log, _, files = moving.rig.run(date(2026, 10, 20), moving.rig.today)
+    log, _, files = moving.rig.run(FIRST, moving.rig.today)
     assert (dict(log.calls), files) == ({"list": 1}, 0)
 
 

@@ -93,8 +93,8 @@ def days_with_lost_webhooks(rig: Rig) -> None:
 
 
 def test_a_week_of_lost_webhooks(opened: Any) -> None:
-    """Three hundred users, of whose nights one in fifty never comes."""
-    days_with_lost_webhooks(opened(300))
+    """Eighty users, of whose nights one in fifty never comes."""
+    days_with_lost_webhooks(opened(80))
 
 
 @pytest.mark.soak

@@ -136,9 +136,9 @@ ANSWERS = {
 }
 
 
-def test_twenty_thousand_hostile_requests_are_answered(tmp_path: Path) -> None:
+def test_thousands_of_hostile_requests_are_answered(tmp_path: Path) -> None:
     """Ten families, with what is right for each; the receiver's process stays as small as it was, and well."""
-    withstands(tmp_path / "home", 20_000)
+    withstands(tmp_path / "home", 8_000)
 
 
 @pytest.mark.soak
