@@ -13,7 +13,7 @@ from itertools import groupby
 
 import orjson
 
-from assets.exports.fhir_files import PEOPLE, SOURCES
+from assets.exports.fhir_files import PEOPLE
 from assets.exports.fhir_report import ExportSettings
 from assets.exports.fhir_run import FhirRun
 from assets.exports.fhir_sender import ASSET, PROVENANCES, Sender, at_once, destination_of
@@ -58,14 +58,14 @@ class ErasureReport:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-async def erase(home: Home, connection: FhirConnection, user_id: str, *, source: str = SOURCES[0]) -> ErasureReport:
-    """Delete at the server all that it was sent about a user, and never send anything about the user again.
+async def erase(home: Home, connection: FhirConnection, user_id: str) -> ErasureReport:
+    """Delete at the server all that it was sent about a user, of whichever source, and never send anything of it again.
 
     To be repeated after any failure: what is gone is only looked at. Raises: ``WrongUsage`` for a user of whom nothing
     is known; what ``FhirServer`` raises, ``OtherWriteForm``, ``OtherIdentities``.
     """
     with home.lock(ASSET):
-        patients = _patients(home, connection, user_id, source)
+        patients = _patients(home, connection, user_id)
         report = ErasureReport(rewritten=_mark_erased(home, connection, patients))
         failpoint("erase.marked")
         with home.state.read() as state:
@@ -125,12 +125,12 @@ def _turn(row: Sent) -> int:
     return 3 if row.name == row.patient else 1 if row.part_of is None else 2
 
 
-def _patients(home: Home, connection: FhirConnection, user_id: str, source: str) -> list[str]:
+def _patients(home: Home, connection: FhirConnection, user_id: str) -> list[str]:
     """The names the user has, or had, at the destination: one for each organisation. Raises: WrongUsage."""
     destination = destination_of(connection)
     with home.state.read() as state:
-        names = patients_of(home, state, source, user_id)
-        rostered = {names[user.org_id] for user in list_users(state, source) if user.user_id == user_id}
+        names = patients_of(home, state, user_id)
+        rostered = {names[user.org_id] for user in list_users(state) if user.user_id == user_id}
         found = sorted(rostered | {name for name in names.values() if sent_about(state, destination, name)})
     if not found:
         raise WrongUsage("Nothing is known of this user, neither on the roster nor at the FHIR server: check the id.")

@@ -14,6 +14,7 @@ import orjson
 
 from connectors.home import Home
 from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.fhir import Resource, code_system
 from schemas.fhir.pseudonyms import KIND_LETTERS
 
@@ -21,7 +22,7 @@ PEOPLE = "people"
 DAYS = "date="
 MONTHS = "month="
 
-SOURCES = (ASLEEP,)
+SOURCES = (ASLEEP, EIGHT_SLEEP)
 """The sources whose nights there are files of."""
 
 Read = TypeVar("Read")

@@ -12,12 +12,12 @@ from assets.fhir.sleep_observations import fhir_context
 from connectors.home import Home
 from connectors.state.outbox import erased_names, noted_orgs, sent_by_name
 from connectors.state.roster import DEFAULT_ORG, RosterUser, list_users
-from schemas.fhir import Pseudonymizer
+from schemas.fhir import PERSON, Pseudonymizer
 
 
-def patients_of(home: Home, state: sa.Connection, source: str, user_id: str) -> dict[str, str]:
-    """``Patient/id`` of a user by organisation, for every organisation there ever was."""
-    return _names(fhir_context(home).pseudonyms, _orgs(state, list_users(state)), source, user_id)
+def patients_of(home: Home, state: sa.Connection, user_id: str) -> dict[str, str]:
+    """``Patient/id`` of a person by organisation, for every organisation there ever was."""
+    return _names(fhir_context(home).pseudonyms, _orgs(state, list_users(state)), user_id)
 
 
 def former_patients(home: Home, state: sa.Connection, destination: str) -> list[str]:
@@ -39,12 +39,12 @@ def _everybody(home: Home, state: sa.Connection) -> Iterator[tuple[RosterUser, d
     users, pseudonyms = list_users(state), fhir_context(home).pseudonyms
     orgs = _orgs(state, users)
     for user in users:
-        yield user, _names(pseudonyms, orgs, user.source, user.user_id)
+        yield user, _names(pseudonyms, orgs, user.user_id)
 
 
 def _orgs(state: sa.Connection, users: list[RosterUser]) -> set[str]:
     return {DEFAULT_ORG, *noted_orgs(state), *(user.org_id for user in users)}
 
 
-def _names(pseudonyms: Pseudonymizer, orgs: set[str], source: str, user_id: str) -> dict[str, str]:
-    return {org: f"Patient/{pseudonyms.of('patient', org, source, user_id)}" for org in orgs}
+def _names(pseudonyms: Pseudonymizer, orgs: set[str], user_id: str) -> dict[str, str]:
+    return {org: f"Patient/{pseudonyms.of('patient', org, PERSON, user_id)}" for org in orgs}

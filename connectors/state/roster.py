@@ -132,12 +132,14 @@ def users_to_ask(connection: sa.Connection, source: str | None = None) -> list[R
 def put_users(connection: sa.Connection, users: Iterable[RosterUser]) -> RosterChange:
     """Add users, or change those that are rostered, removed ones included; what the vendor says of them stays.
 
-    Raises: WrongUsage if two users of a source would be one user of the vendor, whose nights would count twice, or if
-    one who has nights would become another user of the vendor.
+    Raises: WrongUsage if two users of a source would be one user of the vendor, whose nights would count twice, if one
+    who has nights would become another user of the vendor, or if a person would be of two organisations.
     """
     users = list(users)
     known = {user.key: user for user in list_users(connection)}
-    _check_nobody_is_two(known | {user.key: user for user in users})
+    everybody = known | {user.key: user for user in users}
+    _check_nobody_is_two(everybody)
+    _check_one_organisation(everybody.values())
     added, changed, unchanged = [], [], 0
     for given in users:
         before = known.get(given.key)
@@ -161,6 +163,15 @@ def _check_nobody_is_two(users: Mapping[tuple[str, str], RosterUser]) -> None:
         raise WrongUsage(
             "Two users of the roster are the same user of the vendor (vendor_user_id): their nights would count twice. "
             "Correct or remove one of them."
+        )
+
+
+def _check_one_organisation(users: Iterable[RosterUser]) -> None:
+    """A person who is followed at two sources is one person for whoever gets the data."""
+    orgs: dict[str, str] = {}
+    if any(orgs.setdefault(user.user_id, user.org_id) != user.org_id for user in users):
+        raise WrongUsage(
+            "A user who is followed at several sources would be of two organisations: give all of them the same org."
         )
 
 

@@ -52,6 +52,8 @@ def add(
     ] = None,
 ) -> None:
     """Add or change one user, or follow a removed one again."""
+    from dataclasses import replace
+
     from connectors.state.roster import RosterUser, check_source, check_zone
 
     _, home = open_settings_and_home()
@@ -60,7 +62,9 @@ def add(
     if not user_id:
         raise WrongUsage("The user id is empty.")
     check_source("--source", source)
-    before = next((user for user in _rostered(home, user_id) if user.source == source), RosterUser(source, user_id))
+    known = _rostered(home, user_id)
+    new = replace(known[0], source=source, vendor_user_id=None) if known else RosterUser(source, user_id)
+    before = next((user for user in known if user.source == source), new)
     user = RosterUser(
         source,
         user_id,
@@ -72,7 +76,8 @@ def add(
     )
     if user.active_from and user.active_to and user.active_from > user.active_to:
         raise WrongUsage("--active-from is after --active-to.")
-    change = _put(home, [user])
+    elsewhere = [replace(other, org_id=user.org_id) for other in known if other.source != source]
+    change = _put(home, [user, *elsewhere])
     if before.removed:
         say("followed again, the nights since the removal too unless --active-from says otherwise.")
     else:

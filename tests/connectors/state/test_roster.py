@@ -391,3 +391,13 @@ def test_who_has_nights_does_not_become_another_user_of_the_vendor(state: State)
         with pytest.raises(WrongUsage, match="two people"):
             put_users(connection, [replace(anna, vendor_user_id="other")])
         put_users(connection, [replace(anna, timezone="Asia/Seoul")])
+
+
+def test_a_person_is_of_one_organisation(state: State) -> None:
+    """Whoever gets the data knows one person, not one for each source."""
+    phone, bed = RosterUser("asleep", "anna", "clinic"), RosterUser("eight_sleep", "anna", "clinic")
+    with state.write() as connection:
+        put_users(connection, [phone, bed])
+        with pytest.raises(WrongUsage, match="two organisations"):
+            put_users(connection, [replace(bed, org_id="hospital")])
+        put_users(connection, [replace(phone, org_id="hospital"), replace(bed, org_id="hospital")])
