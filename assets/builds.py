@@ -18,11 +18,12 @@ from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.lake.publish import publish
 from connectors.state.dirty import Claim, claim, clear, list_dirty, mark_dirty
-from connectors.state.ledger import days_of, months_of, owe_average_stats
+from connectors.state.ledger import days_of, documents_of_kind, months_of, owe_average_stats
 from connectors.state.nights import first_asked, last_asked
 from connectors.state.roster import RosterUser, list_users
 from schemas.asleep import ASLEEP
-from schemas.documents import AVERAGE_STATS, SESSION
+from schemas.documents import AVERAGE_STATS, BED_STATUS, SESSION, TREND
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import FIRST_DAY, utc_date
 from schemas.quirks import Drift
 
@@ -39,7 +40,13 @@ DAILY_INPUTS: dict[str, tuple[str, ...]] = {
     "sleep_hypnograms": (),
     "sleep_stage_intervals": (),
     "session_history": (),
-    "fhir_sleep_observations": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals", "session_history"),
+    "fhir_sleep_observations": (
+        "sleep_sessions",
+        "sleep_hypnograms",
+        "sleep_stage_intervals",
+        "session_history",
+        "bed_samples",
+    ),
     "warehouse_sleep": ("sleep_sessions", "sleep_hypnograms", "sleep_stage_intervals", "session_history"),
 }
 """Assets partitioned by UTC day of session start, in the order of the flow, with the assets they read."""
@@ -52,6 +59,20 @@ NIGHT_INPUTS: dict[str, tuple[str, ...]] = {
 
 READ_BY_NIGHTS = frozenset({"sleep_sessions", "session_history"})
 """Daily assets that the nights are made from: once one is built, the nights around its date are built again."""
+
+_BED_TABLES = ("bed_samples", "bed_nights", "bed_status", "bed_presence")
+BED_INPUTS: dict[str, tuple[str, ...]] = {
+    "bed_samples": (),
+    "bed_nights": (),
+    "bed_status": (),
+    "bed_presence": ("bed_status",),
+    "fhir_bed_observations": ("bed_nights", "bed_presence"),
+    "warehouse_beds": _BED_TABLES,
+}
+"""Assets of beds, partitioned by UTC date (nights by the day they end on); a home without a bed never builds them."""
+
+OF_POLLS = ("bed_status", "bed_presence", "fhir_bed_observations", "warehouse_beds")
+"""Those that are made again when a bed was polled."""
 
 MONTHLY_INPUTS: dict[str, tuple[str, ...]] = {
     "average_stats": (),
@@ -72,13 +93,13 @@ LIVE_INPUTS: dict[str, tuple[str, ...]] = {LIVE: ()}
 """What is made from the inbox of webhooks and from nothing else."""
 
 MARTS = "marts"
-MARTS_INPUTS: dict[str, tuple[str, ...]] = {MARTS: ("sleep_sessions", "night_ledger", "users")}
+MARTS_INPUTS: dict[str, tuple[str, ...]] = {MARTS: ("sleep_sessions", "sleep_stage_intervals", "night_ledger", "users")}
 """What is computed from every partition of its inputs at once: whenever a night or a user changes."""
 
 BACKFILL_DAYS = 90
 """Partitions a run covers at most: under the vendor's 100 rows a page and 100 days of statistics."""
 
-_FAMILIES = (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, LIVE_INPUTS, MARTS_INPUTS)
+_FAMILIES = (BED_INPUTS, DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, LIVE_INPUTS, MARTS_INPUTS)
 INPUTS = {asset: inputs for family in _FAMILIES for asset, inputs in family.items()}
 
 
@@ -162,6 +183,16 @@ def mark_days_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
     mark_dirty(connection, DAILY_INPUTS, days)
 
 
+def mark_bed_days_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
+    """Have every asset of beds built again for these dates: of session starts, of days of trends."""
+    mark_dirty(connection, BED_INPUTS, days)
+
+
+def mark_bed_polls_dirty(connection: sa.Connection, days: Iterable[str]) -> None:
+    """Have what is made of polls built again for these UTC dates."""
+    mark_dirty(connection, OF_POLLS, days)
+
+
 def mark_nights_dirty(connection: sa.Connection, nights: Iterable[date]) -> None:
     """Have these nights accounted for again."""
     if marked := [night.isoformat() for night in nights]:
@@ -204,6 +235,7 @@ def mark_roster_dirty(
     _mark_expected_nights(connection, [*changed, *(before[user.key] for user in changed if user.key in before)])
     moved = [user for user in changed if _label(before.get(user.key)) != _label(user)]
     mark_data_dirty(connection, moved)
+    _mark_beds_of(connection, changed)
     for user in moved:
         owe_average_stats(connection, user.source, user.user_id)
 
@@ -212,16 +244,31 @@ def mark_data_dirty(connection: sa.Connection, users: Iterable[RosterUser]) -> N
     """Have the days, months and nights built again that have these users: their label or zone is another one."""
     users = list(users)
     _mark_expected_nights(connection, users)
+    _mark_beds_of(connection, users)
     for source, theirs in _by_source(users).items():
         user_ids = [user.user_id for user in theirs]
         mark_days_dirty(connection, days_of(connection, source, user_ids))
         mark_months_dirty(connection, months_of(connection, source, user_ids))
 
 
-LAKE_RELEASE = "3"
+def _mark_beds_of(connection: sa.Connection, users: Iterable[RosterUser]) -> None:
+    """Their sessions and scored nights, and every poll: whose side of a bed it is depends on the roster."""
+    user_ids = [user.user_id for user in users if user.source == EIGHT_SLEEP]
+    if not user_ids:
+        return
+    nights = {
+        night.document_id for night in documents_of_kind(connection, EIGHT_SLEEP, TREND) if night.user_id in user_ids
+    }
+    mark_bed_days_dirty(connection, days_of(connection, EIGHT_SLEEP, user_ids) | nights)
+    mark_bed_polls_dirty(
+        connection, (day.document_id for day in documents_of_kind(connection, EIGHT_SLEEP, BED_STATUS))
+    )
+
+
+LAKE_RELEASE = "4"
 """Another number has every home's tables made again from raw: a release gave them new tables or columns."""
 
-MARTS_RELEASE = "1"
+MARTS_RELEASE = "2"
 """Another number has the marts computed again: a release has other rules for them."""
 
 
@@ -248,6 +295,7 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
     with home.state.write() as connection:
         for family, partitions in (
             (DAILY_INPUTS, [day.isoformat() for day in days]),
+            (BED_INPUTS, [day.isoformat() for day in bed_days(home)]),
             (MONTHLY_INPUTS, [f"{day:%Y-%m}" for day in months]),
             (USER_INPUTS, [ALL_USERS] if days else []),
             (MARTS_INPUTS, [ALL_USERS] if days else []),
@@ -264,12 +312,18 @@ def mark_missing_layers_dirty(home: Home, *, warehouse_exists: bool, warehouse: 
     publish(computed, MARTS_RELEASE.encode())
 
 
+def bed_days(home: Home) -> list[date]:
+    """The dates of which raw has anything that the tables of beds are made from, in order."""
+    kinds = (SESSION, TREND, BED_STATUS)
+    return sorted({day for kind in kinds for day in home.raw.dates(EIGHT_SLEEP, kind)})
+
+
 def _says(marker: Path, text: str) -> bool:
     return marker.exists() and marker.read_text() == text
 
 
 def _fhir_settings(home: Home) -> str:
-    return f"{home.fhir_base} {home.fhir_stage_intervals}"
+    return f"{home.fhir_base} {home.fhir_stage_intervals}{' bed samples' if home.fhir_bed_samples else ''}"
 
 
 def family_of(asset: str) -> list[str]:

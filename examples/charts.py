@@ -43,16 +43,23 @@ def hypnogram(intervals: pd.DataFrame, zone: str) -> Layers:
     # One offset for all of the night: a clock change leaves neither a gap nor an overlap.
     starts = _moments(intervals["start_time"])
     offset = starts.min().astimezone(ZoneInfo(zone)).utcoffset()
+    ends = _moments(intervals["end_time"]) + offset
+    return _hypnogram(intervals, starts + offset, ends, alt.Scale(type="utc"), "Hypnogram")
+
+
+def _hypnogram(
+    intervals: pd.DataFrame, begins: "pd.Series[Any]", ends: "pd.Series[Any]", scale: alt.Scale, title: str
+) -> Layers:
     rows = pd.DataFrame(
         {
             "stage": intervals["stage"].astype(object).map(STAGES),
-            "begins": starts + offset,
-            "ends": _moments(intervals["end_time"]) + offset,
+            "begins": begins,
+            "ends": ends,
             "minutes": intervals["epochs"].astype(float) / 2,
         }
     ).dropna(subset=["stage"])
     shown = [name for name in COLOURS if name in ALWAYS_SHOWN or name in set(rows["stage"])]
-    clock = alt.X("begins:T", title="Local time", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%H:%M"))
+    clock = alt.X("begins:T", title="Local time", scale=scale, axis=alt.Axis(format="%H:%M"))
     level = alt.Y("stage:N", title="Sleep stage", sort=shown, scale=alt.Scale(domain=shown))
     chart = alt.Chart(rows.sort_values("begins"))
     steps = chart.mark_line(interpolate="step-after", color="#BBBBBB", strokeWidth=1).encode(clock, level)
@@ -67,7 +74,7 @@ def hypnogram(intervals: pd.DataFrame, zone: str) -> Layers:
             alt.Tooltip("minutes:Q", title="Minutes"),
         ],
     )
-    return alt.layer(steps, bars).properties(width=WIDTH, height=160, title="Hypnogram")
+    return alt.layer(steps, bars).properties(width=WIDTH, height=160, title=title)
 
 
 def regularity(sessions: pd.DataFrame, nights: pd.DataFrame) -> alt.Chart:
@@ -185,6 +192,72 @@ def cohort(days: pd.DataFrame) -> Layers:
     ).properties(width=WIDTH, height=240, title=title)
 
 
+def two_hypnograms(phone: pd.DataFrame, bed: pd.DataFrame, zone: str) -> alt.VConcatChart:
+    """One night as phone and bed have it, over one clock: rows of ``sleep_stage_intervals`` of a session of each."""
+    offset = _moments(phone["start_time"]).min().astimezone(ZoneInfo(zone)).utcoffset()
+    both = pd.concat([phone.assign(source="Phone"), bed.assign(source="Bed")], ignore_index=True)
+    begins, ends = _moments(both["start_time"]) + offset, _moments(both["end_time"]) + offset
+    clock = alt.Scale(type="utc", domain=[_vega_time(begins.min()), _vega_time(ends.max())])
+    drawn = []
+    for source in ("Phone", "Bed"):
+        mine = both["source"] == source
+        drawn.append(_hypnogram(both[mine], begins[mine], ends[mine], clock, source))
+    chart: alt.VConcatChart = alt.vconcat(*drawn, title="One night, two sources").resolve_scale(color="shared")
+    return chart
+
+
+def bland_altman(nights: pd.DataFrame) -> Layers:
+    """Total sleep time of phone and bed: the difference against the mean of both (``source_agreement_nights``).
+
+    Lines are the bias and the limits of these nights, bias and 1.96 sample standard deviations to either side, as
+    ``source_agreement`` has them; without limits under two nights.
+    """
+    figure = "total_sleep_time_s"
+    rows = pd.DataFrame(
+        {
+            "night": nights["night_of"].astype(str),
+            "mean": (_hours(nights[f"{figure}_phone"]) + _hours(nights[f"{figure}_bed"])) / 2,
+            "difference": nights[f"{figure}_difference"].astype("Float64") / 60,
+        }
+    ).dropna()
+    bias, deviation = rows["difference"].mean(), rows["difference"].std()
+    lines = pd.DataFrame(
+        {
+            "line": ["bias", "lower limit", "upper limit"],
+            "minutes": pd.Series([bias, bias - 1.96 * deviation, bias + 1.96 * deviation], dtype="Float64"),
+        }
+    ).dropna()
+    minutes = alt.Y("difference:Q", title="Bed minus phone (min)", scale=alt.Scale(zero=False))
+    points = (
+        alt.Chart(rows)
+        .mark_point(filled=True, color=COLOURS["light"], size=45, opacity=1)
+        .encode(
+            alt.X("mean:Q", title="Mean of both (h)", scale=alt.Scale(zero=False)),
+            minutes,
+            [
+                alt.Tooltip("night:O", title="Night of"),
+                alt.Tooltip("mean:Q", title="Mean (h)", format=".2f"),
+                alt.Tooltip("difference:Q", title="Difference (min)", format=".0f"),
+            ],
+        )
+    )
+    rules = (
+        alt.Chart(lines)
+        .mark_rule(color=COLOURS["out of bed"], strokeWidth=2)
+        .encode(
+            alt.Y("minutes:Q"),
+            alt.StrokeDash(
+                "line:N", legend=None, scale=alt.Scale(domain=list(lines["line"]), range=[[1, 0], [6, 4], [6, 4]])
+            ),
+            tooltip=["line:N", alt.Tooltip("minutes:Q", title="Minutes", format=".1f")],
+        )
+    )
+    title = alt.Title(
+        "Total sleep time: bed and phone", subtitle="Solid: bias. Dashed: limits of agreement (95 %). No reference."
+    )
+    return alt.layer(points, rules).properties(width=WIDTH, height=240, title=title)
+
+
 def _bar(session: dict[Any, Any], kind: str) -> tuple[str, float, float, float, str]:
     start, end, night = session["start_time"], session["end_time"], session["night_of"]
     local = start.astimezone(ZoneInfo(session["timezone"])).replace(tzinfo=None)
@@ -197,6 +270,18 @@ def _bar(session: dict[Any, Any], kind: str) -> tuple[str, float, float, float, 
 def _stage_colour(shown: list[str], legend: alt.Legend | None) -> alt.Color:
     scale = alt.Scale(domain=shown, range=[COLOURS[name] for name in shown])
     return alt.Color("stage:N", scale=scale, legend=legend)
+
+
+def _vega_time(moment: pd.Timestamp) -> alt.DateTime:
+    return alt.DateTime(
+        year=moment.year,
+        month=moment.month,
+        date=moment.day,
+        hours=moment.hour,
+        minutes=moment.minute,
+        seconds=moment.second,
+        utc=True,
+    )
 
 
 def _moments(times: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -9,13 +9,16 @@ from pathlib import Path
 from examples.sleep import app
 
 NAMES = ("hypnogram", "regularity", "trend", "stages", "cohort")
+OF_TWO_SOURCES = ("agreement", "two_hypnograms")
+"""Charts that there are only where somebody slept with phone and bed."""
 
 
 def draw(home: Path, folder: Path) -> list[Path]:
     """Write a picture of every chart of the notebook over a home; the files."""
     _, definitions = app.run(defs={"home": home})
-    files = [folder / f"sleep-{name}.svg" for name in NAMES]
-    for name, file in zip(NAMES, files, strict=True):
+    drawn = [name for name in (*NAMES, *OF_TWO_SOURCES) if definitions[name] is not None]
+    files = [folder / f"sleep-{name.replace('_', '-')}.svg" for name in drawn]
+    for name, file in zip(drawn, files, strict=True):
         definitions[name].save(file)
     return files
 

@@ -1,6 +1,7 @@
-"""A notebook over the warehouse: one user's nights, and the cohort. Open it with ``marimo edit examples/sleep.py``.
+"""A notebook over the warehouse: one user's nights, the cohort, and how phone and bed agree.
 
-It reads the home of ``nightshift demo``; with ``-- --own`` at the end of the command, your own warehouse.
+Open it with ``marimo edit examples/sleep.py``. It reads the home of ``nightshift demo``; with ``-- --own`` at the end
+of the command, your own warehouse.
 """
 
 import marimo
@@ -114,6 +115,42 @@ def _(charts, cohort_days, organisation):
     cohort = charts.cohort(cohort_days[cohort_days["org_id"] == organisation.value])
     cohort
     return (cohort,)
+
+
+@app.cell
+def _(home, mo, read_table):
+    both = read_table("source_agreement_nights", home=home)
+    _people = sorted(both["user_id"].unique())
+    sleeper = mo.ui.dropdown(_people, value=_people[0], label="Phone and bed of") if _people else None
+    _nobody = mo.md("Nobody slept with phone and bed in one night: there is nothing to compare.")
+    _nobody if sleeper is None else sleeper
+    return both, sleeper
+
+
+@app.cell
+def _(both, charts, sleeper):
+    agreement = charts.bland_altman(both[both["user_id"] == sleeper.value]) if sleeper else None
+    agreement
+    return (agreement,)
+
+
+@app.cell
+def _(both, charts, home, read_table, sleeper):
+    _mine = both[both["user_id"] == sleeper.value].sort_values("night_of") if sleeper else both
+    two_hypnograms = None
+    if len(_mine):
+        _pair = _mine.iloc[-1]
+        _sessions = read_table("sleep_sessions", sleeper.value, home=home)
+        _stages = read_table("sleep_stage_intervals", sleeper.value, home=home)
+        _phone, _bed = (
+            _stages[(_stages["source"] == source) & (_stages["session_id"] == _pair[column])]
+            for source, column in (("asleep", "phone_session_id"), ("eight_sleep", "bed_session_id"))
+        )
+        if len(_phone) and len(_bed):
+            _zone = _sessions[_sessions["session_id"] == _pair["phone_session_id"]]["timezone"].iloc[0]
+            two_hypnograms = charts.two_hypnograms(_phone, _bed, _zone)
+    two_hypnograms
+    return (two_hypnograms,)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from itertools import chain
 from assets.builds import (
     ALL_USERS,
     BACKFILL_DAYS,
+    BED_INPUTS,
     DAILY_INPUTS,
     LIVE_INPUTS,
     MARTS_INPUTS,
@@ -24,6 +25,7 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 SLEEP_JOB = "sleep"
+BEDS_JOB = "beds"
 NIGHTS_JOB = "nights"
 AVERAGE_STATS_JOB = "average_stats"
 USERS_JOB = "users"
@@ -53,6 +55,7 @@ def runs_for(dirty: Mapping[str, Mapping[str, str]]) -> list[BuildRun]:
     others are clean in that layer then, and go on in a run of their own.
     """
     return [
+        *_ranges(BEDS_JOB, _waiting(dirty, BED_INPUTS), _next_day),
         *_ranges(SLEEP_JOB, _waiting(dirty, DAILY_INPUTS), _next_day),
         *_ranges(NIGHTS_JOB, _waiting(dirty, NIGHT_INPUTS), _next_day),
         *_ranges(AVERAGE_STATS_JOB, _waiting(dirty, MONTHLY_INPUTS), _next_month),

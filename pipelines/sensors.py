@@ -6,9 +6,9 @@ from connectors.asleep.webhooks.inbox import FILE_NAME, Inbox
 from connectors.home import Home
 from connectors.state.dirty import list_dirty
 from pipelines.dirty_runs import BuildRun, live_runs, marts_runs, runs_for
-from pipelines.jobs import average_stats, inbox, live, marts, nights, sleep, users
+from pipelines.jobs import average_stats, beds, inbox, live, marts, nights, sleep, users
 
-BUILD_JOBS = (sleep, nights, average_stats, users, live, marts)
+BUILD_JOBS = (sleep, beds, nights, average_stats, users, live, marts)
 RUN_KEY = "dagster/run_key"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,

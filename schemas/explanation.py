@@ -27,7 +27,10 @@ RECOMPUTED: dict[str, str] = {
 }
 COMPARED = "recomputed from seconds and compared, not stored"
 
-_SOURCES: dict[str, tuple[str, str]] = {
+Origin = tuple[str, str]
+"""A vendor's field, empty if the column comes from none, and the rule by which it became the column."""
+
+_SOURCES: dict[str, Origin] = {
     "session_id": (f"{SESSION}.id", UNCHANGED),
     "start_time": (f"{SESSION}.start_time", IN_UTC),
     "end_time": (f"{SESSION}.end_time", IN_UTC),
@@ -43,7 +46,7 @@ _SOURCES: dict[str, tuple[str, str]] = {
 }
 """Columns that are no metric: where they come from, and how."""
 
-_DERIVED: dict[str, str] = {
+DERIVED: dict[str, str] = {
     "org_id": "from the roster",
     "source": "where it was asked",
     "user_id": "for whom it was asked",
@@ -57,6 +60,8 @@ _DERIVED: dict[str, str] = {
     "revision": "how many versions there have been",
     "fetched_at": "when this version was first fetched",
 }
+"""Columns that come from no field: what makes them."""
+
 _RATIOS = ("_ratio", "sleep_efficiency")
 _MOST_SHOWN = 8
 _LONGEST_SHOWN = 60
@@ -102,14 +107,22 @@ class Line:
 
 
 def explain(
-    answer: Mapping[str, Any], row: Mapping[str, Any], renderings: Sequence[Rendering], units: Mapping[str, str]
+    answer: Mapping[str, Any],
+    row: Mapping[str, Any],
+    renderings: Sequence[Rendering],
+    units: Mapping[str, str],
+    origin_of: Callable[[str], Origin] | None = None,
 ) -> list[Line]:
     """Every field of a night: first those that reach the lake, in the order of its columns, then what raw keeps.
 
     ``answer`` is the vendor's JSON, ``row`` the session's columns with its stages, ``units`` the columns' units.
+    ``origin_of`` tells where a column comes from; by default as it is at Asleep.
     """
     leaves = dict(_leaves(answer, ""))
-    lines = [_line(column, value, leaves, renderings, units.get(column, "")) for column, value in row.items()]
+    lines = [
+        _line(column, value, leaves, renderings, units.get(column, ""), (origin_of or asleep_origin)(column))
+        for column, value in row.items()
+    ]
     used = {line.field for line in lines}
     return lines + [
         Line(field, sent, COMPARED if _is_ratio(field) else KEPT_IN_RAW, "", None, "", (None,) * len(renderings))
@@ -118,13 +131,16 @@ def explain(
     ]
 
 
-def _line(column: str, value: Any, leaves: Mapping[str, Any], renderings: Sequence[Rendering], unit: str) -> Line:
-    field, rule = _source(column)
+def _line(
+    column: str, value: Any, leaves: Mapping[str, Any], renderings: Sequence[Rendering], unit: str, origin: Origin
+) -> Line:
+    field, rule = origin
     rendered = tuple(rendering.of(column, value) for rendering in renderings)
     return Line(field if field in leaves else "", leaves.get(field), rule, column, value, unit, rendered)
 
 
-def _source(column: str) -> tuple[str, str]:
+def asleep_origin(column: str) -> Origin:
+    """Where a column comes from in a session of Asleep."""
     if column in _SOURCES:
         return _SOURCES[column]
     if column in _METRICS:
@@ -132,7 +148,7 @@ def _source(column: str) -> tuple[str, str]:
         if metric.asleep_field is None:
             return "", RECOMPUTED[column]
         return f"{STAT}.{metric.asleep_field}", SECONDS if metric.unit == "s" else UNCHANGED
-    return "", _DERIVED[column]
+    return "", DERIVED[column]
 
 
 def _is_ratio(field: str) -> bool:

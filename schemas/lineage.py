@@ -7,7 +7,18 @@ of the main sleep) is not told. Columns that come from the roster or from us hav
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from schemas.marts import COHORT_DAYS, COHORT_FIGURES, MART_PARTITIONS, NIGHTS, QUANTILES, USER_MONTHS, USER_WEEKS
+from schemas.marts import (
+    AGREEMENT_FIGURES,
+    COHORT_DAYS,
+    COHORT_FIGURES,
+    MART_PARTITIONS,
+    NIGHTS,
+    QUANTILES,
+    SOURCE_AGREEMENT,
+    SOURCE_AGREEMENT_NIGHTS,
+    USER_MONTHS,
+    USER_WEEKS,
+)
 from schemas.metrics import METRICS
 from schemas.tables import (
     AVERAGE_STATS,
@@ -121,7 +132,8 @@ _LAKE: dict[str, dict[str, tuple[Origin, ...]]] = {
 
 def lake_lineage(table: Table) -> Lineage:
     """The vendor's fields that the columns of a lake table come from (GET answers as Asleep documents them)."""
-    return {name: _LAKE[table.name][name] for name in table.schema.names if name in _LAKE[table.name]}
+    known = _LAKE.get(table.name, {})
+    return {name: known[name] for name in table.schema.names if name in known}
 
 
 def _of(table: Table, layer: str, *names: str) -> tuple[Origin, ...]:
@@ -145,6 +157,7 @@ _NIGHTS: dict[str, tuple[Origin, ...]] = {
     "timezone": (*_of_sessions("timezone"), *_of(USERS, "lake", "timezone")),
     **{name: _of(NIGHT_LEDGER, "lake", name) for name in ("verdict", "reason", "late_days", "revised")},
     **{name: (*_of_sessions(name), *_of(NIGHT_LEDGER, "lake", name)) for name in ("source", "user_id", "night_of")},
+    "sources": _of_sessions("source"),
     "in_means": _TRACKED,
     "main_session_id": _of_sessions("session_id"),
     "bedtime_clock": _of_sessions("start_time", "timezone"),
@@ -173,7 +186,7 @@ _REGULARITY = ("sleep_onset", "mid_sleep", "final_wake")
 
 
 def _of_period(table: Table) -> dict[str, tuple[Origin, ...]]:
-    found = {name: _of_nights(name) for name in ("org_id", "source", "user_id", "naps", "nap_tracked_s")}
+    found = {name: _of_nights(name) for name in ("org_id", "user_id", "naps", "nap_tracked_s")}
     found |= {name: _of_nights("night_of") for name in (table.partition_column, "iso_year", "iso_week")}
     found |= dict.fromkeys(_VERDICTS, _of_nights("verdict"))
     found |= {"nights_with_data": _of_nights("main_session_id"), "nights_in_means": _of_nights("in_means")}
@@ -184,13 +197,47 @@ def _of_period(table: Table) -> dict[str, tuple[Origin, ...]]:
     return {name: found[name] for name in table.schema.names}
 
 
+_COMPARED_STAGES = _of(SLEEP_STAGE_INTERVALS, "lake", "stage", "start_time", "end_time")
+_COMPARED_EPOCHS = ("epochs", "unknown_epochs", "sleep_wake_agreement", "sleep_wake_kappa")
+_STAGE_EPOCHS = ("stage_epochs", "stage_agreement", "stage_kappa")
+
+
+def _of_pairs(*names: str) -> tuple[Origin, ...]:
+    return _of(SOURCE_AGREEMENT_NIGHTS, "marts", *names)
+
+
+_PAIRS: dict[str, tuple[Origin, ...]] = {
+    **{name: _of_sessions(name) for name in ("org_id", "user_id", "night_of")},
+    **dict.fromkeys(("phone_session_id", "bed_session_id"), _of_sessions("session_id")),
+    "common_s": _TRACKED,
+    **dict.fromkeys(_COMPARED_EPOCHS, _COMPARED_STAGES),
+    **dict.fromkeys(_STAGE_EPOCHS, (*_COMPARED_STAGES, *_of_sessions("has_stages"))),
+    **{f"{figure}_{of}": _of_sessions(figure) for figure in AGREEMENT_FIGURES for of in ("phone", "bed", "difference")},
+}
+_DIFFERENCES = _of_pairs(*(f"{figure}_difference" for figure in AGREEMENT_FIGURES))
+_COUNTED = (*_DIFFERENCES, *_of_pairs("epochs", "stage_epochs"))
+_AGREEMENT: dict[str, tuple[Origin, ...]] = {
+    "org_id": _of_pairs("org_id"),
+    "user_id": _of_pairs("user_id"),
+    **dict.fromkeys(("first_night", "last_night"), _of_pairs("night_of")),
+    "metric": _COUNTED,
+    "users": (*_of_pairs("user_id"), *_COUNTED),
+    "nights": _COUNTED,
+    **dict.fromkeys(("bias_s", "difference_sd_s", "lower_limit_s", "upper_limit_s"), _DIFFERENCES),
+    "epochs": _of_pairs("epochs", "stage_epochs"),
+    "observed_agreement": _of_pairs("epochs", "sleep_wake_agreement", "stage_epochs", "stage_agreement"),
+    "kappa": (*_COMPARED_STAGES, *_of_sessions("has_stages")),
+}
+
 _MARTS: dict[str, dict[str, tuple[Origin, ...]]] = {
     NIGHTS.name: _NIGHTS,
     **{table.name: _of_period(table) for table in (USER_WEEKS, USER_MONTHS)},
+    SOURCE_AGREEMENT_NIGHTS.name: _PAIRS,
+    SOURCE_AGREEMENT.name: _AGREEMENT,
     MART_PARTITIONS.name: {},
     LIVE_SESSIONS.name: {},
     COHORT_DAYS.name: {
-        **{name: _of_nights(name) for name in ("org_id", "source", "night_of")},
+        **{name: _of_nights(name) for name in ("org_id", "night_of")},
         **dict.fromkeys(("users_expected", "users_complete", "users_open"), _of_nights("verdict")),
         "users_in_means": _of_nights("in_means"),
         **{

@@ -8,9 +8,30 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.metrics import METRICS
-from schemas.night_verdicts import VERDICTS
+from schemas.night_verdicts import INACTIVE, USER_GONE, VERDICTS
 from schemas.tables import CLOCK_TIME, LAKE_TABLES, LIVE_SESSIONS, SLEEP_SESSIONS, UTC_TIME, Table
+
+SOURCE_PRECEDENCE: tuple[str, ...] = (ASLEEP, EIGHT_SLEEP)
+"""Whose main sleep is the night's where several sources have one: the phone before the bed."""
+
+_NOT_FOLLOWED = (USER_GONE, INACTIVE)
+VERDICT_PRECEDENCE: tuple[str, ...] = (*(one for one in VERDICTS if one not in _NOT_FOLLOWED), *_NOT_FOLLOWED)
+"""Whose verdict is the night's where no source has a main sleep: that of the first of these.
+
+It is the order of ``VERDICTS``; only that one source does not follow the person any more says nothing against another.
+"""
+
+AGREEMENT_FIGURES: tuple[str, ...] = ("total_sleep_time_s", "sleep_onset_latency_s", "wake_after_sleep_onset_s")
+"""The figures of which two sources are compared, bed minus phone."""
+
+AGREEMENT_METRICS: tuple[str, ...] = (*AGREEMENT_FIGURES, "sleep_wake", "stages")
+"""What ``source_agreement`` has a row of: figures, and two comparisons epoch by epoch."""
+
+EVERYBODY = ""
+"""The ``user_id`` of the rows of ``source_agreement`` that are of everybody."""
 
 QUANTILES: tuple[int, ...] = (10, 25, 50, 75, 90)
 """The percentiles of a cohort's figures."""
@@ -56,19 +77,25 @@ def _of_main(name: str) -> "pa.Field[Any]":
 
 
 _ORG = _column("org_id", pa.string(), "Label of the organisation in the roster.", required=True)
-_SOURCE = _column("source", pa.string(), "Where the data comes from: asleep.", required=True)
-_USER = _column("user_id", pa.string(), "The user's id at the source.", required=True)
+_USER = _column("user_id", pa.string(), "The person: the same id whichever source tells of them.", required=True)
 _NIGHT_OF = _column("night_of", pa.date32(), "Local date of the evening.", required=True)
 
 NIGHTS = Table(
     "nights",
-    "a user's night that is expected, or has a complete session",
-    ("source", "user_id", "night_of"),
-    ("source", "user_id", "night_of"),
+    "a person's night that is expected, or has a complete session, whichever sources tell of it",
+    ("user_id", "night_of"),
+    ("user_id", "night_of"),
     pa.schema(
         [
             _ORG,
-            _SOURCE,
+            _column(
+                "source",
+                pa.string(),
+                f"Where the main sleep comes from ({', '.join(SOURCE_PRECEDENCE)}; of two that have one, the first); "
+                "without one, where the verdict does, or else the first session.",
+                required=True,
+            ),
+            _column("sources", _IDS, "The sources with a complete session in the night, sorted.", required=True),
             _USER,
             _NIGHT_OF,
             _column("wake_date", pa.date32(), "Local date on which the main sleep ended; null without one."),
@@ -76,7 +103,8 @@ NIGHTS = Table(
             _column(
                 "verdict",
                 pa.string(),
-                f"The ledger's: {', '.join(VERDICTS)}; null where the night is not over or not expected.",
+                f"The ledger's: {', '.join(VERDICTS)}; null where the night is not over or not expected. Of several "
+                "sources that of the main sleep's, else the one that tells most.",
             ),
             _column("reason", pa.string(), "The verdict in a sentence; null for complete."),
             _column(
@@ -90,7 +118,7 @@ NIGHTS = Table(
                 "in_means",
                 pa.bool_(),
                 "Weeks, months and cohorts use its figures: it has a main sleep, which is no longer than 24 hours and "
-                "not, for more than half of it, within another night's longer one.",
+                "does not share more than half of the shorter with another night's main sleep that comes before it.",
                 required=True,
             ),
             _column("main_session_id", pa.string(), "The main sleep; null if the night has none."),
@@ -124,7 +152,7 @@ NIGHTS = Table(
             _column("nap_sleep_s", pa.int64(), "Sleep in the naps; null if one of them has no figure.", "s"),
             _count("without_sleep", "Sessions in which nobody slept, or too short to analyse."),
             _seconds("without_sleep_tracked_s", "Start to end of the sessions without sleep, together.", required=True),
-            _count("overlapped", "Sessions left out because they overlap a counted one: recorded twice."),
+            _count("overlapped", "Sessions left out because they overlap a counted one: recorded twice, maybe by two."),
             _seconds("overlapped_only_s", "Time that only overlapped sessions of the night cover.", required=True),
             _column(
                 "asleep_s",
@@ -175,13 +203,12 @@ def _of_a_period() -> "list[pa.Field[Any]]":
 
 USER_WEEKS = Table(
     "user_weeks",
-    "a user's ISO week (Monday to Sunday by night_of) with a row in nights",
-    ("source", "user_id", "week_start"),
-    ("source", "user_id", "week_start"),
+    "a person's ISO week (Monday to Sunday by night_of) with a row in nights",
+    ("user_id", "week_start"),
+    ("user_id", "week_start"),
     pa.schema(
         [
             _ORG,
-            _SOURCE,
             _USER,
             _column("week_start", pa.date32(), "The Monday.", required=True),
             _count("iso_year", "The ISO year: that of the week's Thursday.", "year"),
@@ -194,13 +221,12 @@ USER_WEEKS = Table(
 
 USER_MONTHS = Table(
     "user_months",
-    "a user's calendar month (by night_of) with a row in nights",
-    ("source", "user_id", "month_start"),
-    ("source", "user_id", "month_start"),
+    "a person's calendar month (by night_of) with a row in nights",
+    ("user_id", "month_start"),
+    ("user_id", "month_start"),
     pa.schema(
         [
             _ORG,
-            _SOURCE,
             _USER,
             _column("month_start", pa.date32(), "The first of the month.", required=True),
             *_of_a_period(),
@@ -211,13 +237,12 @@ USER_MONTHS = Table(
 
 COHORT_DAYS = Table(
     "cohort_days",
-    "a night of an organisation, over the users whose night was expected",
-    ("source", "org_id", "night_of"),
-    ("source", "org_id", "night_of"),
+    "a night of an organisation, over the persons whose night was expected",
+    ("org_id", "night_of"),
+    ("org_id", "night_of"),
     pa.schema(
         [
             _ORG,
-            _SOURCE,
             _NIGHT_OF,
             _count("users_expected", "Users with a row in the ledger.", "users"),
             _count("users_complete", "Users of them with the verdict complete.", "users"),
@@ -238,7 +263,82 @@ COHORT_DAYS = Table(
     partition_column="night_of",
 )
 
-MART_TABLES: tuple[Table, ...] = (NIGHTS, USER_WEEKS, USER_MONTHS, COHORT_DAYS)
+
+def _compared(figure: str) -> "list[pa.Field[Any]]":
+    meaning = SLEEP_SESSIONS.description(figure)
+    return [
+        _column(f"{figure}_phone", pa.int64(), f"Of the phone's session. {meaning}", "s"),
+        _column(f"{figure}_bed", pa.int64(), f"Of the bed's session. {meaning}", "s"),
+        _column(f"{figure}_difference", pa.int64(), f"Bed minus phone. {meaning}", "s"),
+    ]
+
+
+def _share(name: str, description: str) -> "pa.Field[Any]":
+    return _column(name, pa.float64(), description, "fraction")
+
+
+_KAPPA = "1 is the same, 0 what chance gives; null where both name but one stage."
+
+SOURCE_AGREEMENT_NIGHTS = Table(
+    "source_agreement_nights",
+    "a person's night that phone and bed both recorded",
+    ("user_id", "night_of"),
+    ("user_id", "night_of"),
+    pa.schema(
+        [
+            _ORG,
+            _USER,
+            _column("night_of", pa.date32(), "Local date of the evening, by the phone's session.", required=True),
+            _column("phone_session_id", pa.string(), "The phone's main sleep of the night.", required=True),
+            _column("bed_session_id", pa.string(), "The bed's main sleep of the night.", required=True),
+            _seconds("common_s", "Time that both sessions cover.", required=True),
+            _count("epochs", "Epochs of 30 s of which both know sleep or wake.", "epochs"),
+            _count("unknown_epochs", "Epochs that both recorded and one of them does not know.", "epochs"),
+            _share("sleep_wake_agreement", "Share of these epochs that both call sleep, or both wake."),
+            _column("sleep_wake_kappa", pa.float64(), f"Cohen's kappa of sleep and wake. {_KAPPA}"),
+            _count("stage_epochs", "Epochs of which both know the stage: wake, light, deep or REM.", "epochs"),
+            _share("stage_agreement", "Share of these epochs to which both give the same stage."),
+            _column("stage_kappa", pa.float64(), f"Cohen's kappa of the four stages. {_KAPPA}"),
+            *(field for figure in AGREEMENT_FIGURES for field in _compared(figure)),
+        ]
+    ),
+    partition_column="night_of",
+)
+
+SOURCE_AGREEMENT = Table(
+    "source_agreement",
+    "a metric of a person, or of everybody of an organisation, over all nights that phone and bed both recorded",
+    ("org_id", "user_id", "metric"),
+    ("org_id", "user_id", "metric"),
+    pa.schema(
+        [
+            _ORG,
+            _column("user_id", pa.string(), "The person; an empty text for everybody.", required=True),
+            _column("metric", pa.string(), f"One of {', '.join(AGREEMENT_METRICS)}.", required=True),
+            _column("first_night", pa.date32(), "The first night that both recorded.", required=True),
+            _column("last_night", pa.date32(), "The last night that both recorded.", required=True),
+            _count("users", "Persons with a night that counts.", "users"),
+            _count("nights", "Nights that count: with the figure, or an epoch to compare, of both.", "nights"),
+            _seconds("bias_s", "Mean of the differences, bed minus phone; null for sleep_wake and stages."),
+            _seconds("difference_sd_s", "Sample standard deviation of the differences; null under two nights."),
+            _seconds("lower_limit_s", "Bias minus 1.96 standard deviations; null under two nights."),
+            _seconds("upper_limit_s", "Bias plus 1.96 standard deviations; null under two nights."),
+            _column("epochs", pa.int64(), "Epochs of all nights that were compared; null for figures.", "epochs"),
+            _share("observed_agreement", "Share of these epochs on which both say the same; null for figures."),
+            _column("kappa", pa.float64(), "Cohen's kappa over the epochs of all nights together; null for figures."),
+        ]
+    ),
+    partition_column="first_night",
+)
+
+MART_TABLES: tuple[Table, ...] = (
+    NIGHTS,
+    USER_WEEKS,
+    USER_MONTHS,
+    COHORT_DAYS,
+    SOURCE_AGREEMENT_NIGHTS,
+    SOURCE_AGREEMENT,
+)
 """Every mart, in the order in which they are computed: later ones read earlier ones."""
 
 MART_PARTITIONS = Table(
@@ -249,7 +349,7 @@ MART_PARTITIONS = Table(
     pa.schema(
         [
             _column("mart", pa.string(), "Name of the mart.", required=True),
-            _column("partition_date", pa.date32(), "The night, Monday or first of the month.", required=True),
+            _column("partition_date", pa.date32(), "The (first) night, Monday or first of the month.", required=True),
             _count("rows", "Rows of the partition."),
             _column("fingerprint", pa.string(), "Two partitions with the same one hold the same rows.", required=True),
         ]

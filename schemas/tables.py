@@ -4,53 +4,31 @@ The only place that says what a column is; Parquet files, the warehouse, Dagster
 come from it. Times are UTC with microseconds; dates of a night are local.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from schemas.bed_tables import BED_TABLES
+from schemas.columns import CLOCK_TIME, ORG, SESSION, SOURCE, STAGES, USER, UTC_TIME, Table
+from schemas.columns import column as _column
 from schemas.metrics import AVERAGED_METRICS, METRICS, Metric
 from schemas.night_verdicts import VERDICTS
 
-UTC_TIME = pa.timestamp("us", tz="UTC")
-CLOCK_TIME = pa.time32("ms")
-STAGES = pa.list_(pa.int8())
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: what one row means, its key and its Arrow schema (columns described in field metadata).
-
-    ``partition_column`` is the date whose values are its partitions; empty for tables whose partition is the UTC date
-    of a time, and for those that have none.
-    """
-
-    name: str
-    row: str
-    key: tuple[str, ...]
-    sort_by: tuple[str, ...]
-    schema: pa.Schema
-    partition_column: str = ""
-
-    def description(self, column: str) -> str:
-        """What a column means, with its unit."""
-        return _metadata(self.schema.field(column), b"description")
-
-    def unit(self, column: str) -> str:
-        """The unit of a column, or an empty text."""
-        return _metadata(self.schema.field(column), b"unit")
-
-
-def _metadata(field: "pa.Field[Any]", key: bytes) -> str:
-    value: bytes = (field.metadata or {}).get(key, b"")
-    return value.decode()
-
-
-def _column(
-    name: str, arrow_type: pa.DataType, description: str, unit: str = "", *, required: bool = False
-) -> pa.Field:
-    return pa.field(name, arrow_type, nullable=not required, metadata={"description": description, "unit": unit})
-
+__all__ = [
+    "AVERAGE_STATS",
+    "CLOCK_TIME",
+    "LAKE_TABLES",
+    "LIVE_SESSIONS",
+    "NIGHT_LEDGER",
+    "SESSION_HISTORY",
+    "SLEEP_HYPNOGRAMS",
+    "SLEEP_SESSIONS",
+    "SLEEP_STAGE_INTERVALS",
+    "STAGES",
+    "USERS",
+    "UTC_TIME",
+    "Table",
+]
 
 _ARROW_TYPES: dict[str, pa.DataType] = {"integer": pa.int64(), "decimal": pa.float64(), "text": pa.string()}
 
@@ -76,10 +54,6 @@ def _agreement(compared_with: str) -> "list[pa.Field[Any]]":
     ]
 
 
-_ORG = _column("org_id", pa.string(), "Label of the organisation in the roster.", required=True)
-_SOURCE = _column("source", pa.string(), "Where the data comes from: asleep.", required=True)
-_USER = _column("user_id", pa.string(), "The user's id at the source.", required=True)
-_SESSION = _column("session_id", pa.string(), "The session's id at the source.", required=True)
 _START = _column("start_time", UTC_TIME, "Start of tracking.", required=True)
 
 SLEEP_SESSIONS = Table(
@@ -89,10 +63,10 @@ SLEEP_SESSIONS = Table(
     ("start_time", "source", "user_id", "session_id"),
     pa.schema(
         [
-            _ORG,
-            _SOURCE,
-            _USER,
-            _SESSION,
+            ORG,
+            SOURCE,
+            USER,
+            SESSION,
             _START,
             _column("end_time", UTC_TIME, "End of tracking.", required=True),
             _column("sleep_onset", UTC_TIME, "First epoch that is not wake; null if never slept."),
@@ -135,10 +109,10 @@ SESSION_HISTORY = Table(
     ("source", "user_id", "session_id", "revision"),
     pa.schema(
         [
-            _ORG,
-            _SOURCE,
-            _USER,
-            _SESSION,
+            ORG,
+            SOURCE,
+            USER,
+            SESSION,
             _column("start_date", pa.date32(), "UTC date of the session's start: the partition.", required=True),
             _OF_SESSIONS["revision"],
             _column(
@@ -170,9 +144,9 @@ SLEEP_HYPNOGRAMS = Table(
     ("start_time", "source", "user_id", "session_id"),
     pa.schema(
         [
-            _SOURCE,
-            _USER,
-            _SESSION,
+            SOURCE,
+            USER,
+            SESSION,
             _START,
             _column("epoch_s", pa.int64(), "Length of one epoch.", "s", required=True),
             _column(
@@ -193,9 +167,9 @@ SLEEP_STAGE_INTERVALS = Table(
     ("source", "user_id", "session_id", "first_epoch"),
     pa.schema(
         [
-            _SOURCE,
-            _USER,
-            _SESSION,
+            SOURCE,
+            USER,
+            SESSION,
             _column("stage", pa.string(), "unknown, wake, light, deep, rem, asleep or out_of_bed.", required=True),
             _column("start_time", UTC_TIME, "Start of the first epoch.", required=True),
             _column("end_time", UTC_TIME, "End of the last epoch.", required=True),
@@ -212,9 +186,9 @@ NIGHT_LEDGER = Table(
     ("source", "user_id", "night_of"),
     pa.schema(
         [
-            _ORG,
-            _SOURCE,
-            _USER,
+            ORG,
+            SOURCE,
+            USER,
             _column("night_of", pa.date32(), "Local date of the evening, in the roster's zone.", required=True),
             _column("verdict", pa.string(), f"Why there is data or not: {', '.join(VERDICTS)}.", required=True),
             _column("reason", pa.string(), "The verdict in a sentence; null for complete."),
@@ -251,9 +225,9 @@ AVERAGE_STATS = Table(
     ("source", "user_id", "period_start"),
     pa.schema(
         [
-            _ORG,
-            _SOURCE,
-            _USER,
+            ORG,
+            SOURCE,
+            USER,
             _column("period_start", pa.date32(), "First day asked for: the first of the month.", required=True),
             _column("period_end", pa.date32(), "Last day asked for.", required=True),
             _column("timezone", pa.string(), "Zone the averages were asked for in.", required=True),
@@ -278,9 +252,9 @@ USERS = Table(
     ("source", "user_id"),
     pa.schema(
         [
-            _ORG,
-            _SOURCE,
-            _USER,
+            ORG,
+            SOURCE,
+            USER,
             _column("timezone", pa.string(), "The user's zone in the roster.", required=True),
             _column("birth_year", pa.int64(), "Year of birth.", "year"),
             _column("birth_month", pa.int64(), "Month of birth.", "month"),
@@ -302,9 +276,9 @@ LIVE_SESSIONS = Table(
     ("source", "user_id", "session_id"),
     pa.schema(
         [
-            _SOURCE,
-            _USER,
-            _SESSION,
+            SOURCE,
+            USER,
+            SESSION,
             _column("start_time", UTC_TIME, "Start of tracking, from the session's id; null if it does not tell."),
             _column("epoch_s", pa.int64(), "Length of one epoch.", "s", required=True),
             _column("epochs", pa.int64(), "Epochs from the start to the last one told.", "epochs", required=True),
@@ -332,5 +306,6 @@ LAKE_TABLES: tuple[Table, ...] = (
     NIGHT_LEDGER,
     AVERAGE_STATS,
     USERS,
+    *BED_TABLES,
 )
 """Every lake table, in the order of the documentation."""

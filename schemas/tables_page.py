@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
-from schemas.lineage import lake_lineage, mart_lineage
+from schemas.bed_lineage import bed_lineage
+from schemas.bed_tables import BED_TABLES
+from schemas.lineage import Lineage, lake_lineage, mart_lineage
 from schemas.marts import MART_PARTITIONS, MART_TABLES
 from schemas.metrics import LOINC, METRICS, PHR_SLEEP_EPISODE, Coding, Metric
 from schemas.stages import FOUR_STAGE, STAGE_NAMES, TWO_STAGE, from_asleep_codes
 from schemas.tables import AVERAGE_STATS, LAKE_TABLES, LIVE_SESSIONS, USERS, Table
 
 EPOCH_VIEW: tuple[tuple[str, str, str], ...] = (
-    ("source", "VARCHAR", "Where the data comes from: asleep."),
+    ("source", "VARCHAR", "Where the data comes from: asleep or eight_sleep."),
     ("user_id", "VARCHAR", "The user's id at the source."),
     ("session_id", "VARCHAR", "The session's id at the source."),
     ("epoch", "BIGINT", "Index of the epoch, counted from 0."),
@@ -34,11 +36,15 @@ _SYSTEMS = {LOINC: "LOINC", PHR_SLEEP_EPISODE: "HL7 PHR", None: "sleep-metric"}
 _INTRODUCTION = """\
 # Tables
 
-Made from `schemas/tables.py`, `schemas/marts.py` and `schemas/metrics.py` by `make docs`.
+Made from `schemas/tables.py`, `schemas/bed_tables.py`, `schemas/marts.py` and `schemas/metrics.py` by `make docs`.
 
 Times are UTC with microseconds; `night_of` and `wake_date` are local dates. Durations are seconds, ratios fractions.
 Null means that the vendor did not say, never zero. A partition without rows has no file. "From" names a field of the
 vendor's answer by its path (`sessions.$.result.stat.sleep_latency`), or a column of another table.
+
+The tables of beds (`bed_...`) are empty in a home without one. Their vendor publishes no API; fields are named as
+community clients and the SmartBedAPI reference name them. Which beds are polled, and when, is a schedule that is off
+by default: without polls `bed_status` and `bed_presence` stay empty.
 """
 
 _STAGES = """\
@@ -98,7 +104,7 @@ def file_of(table: Table) -> str:
 
 
 def _table_section(table: Table) -> str:
-    lineage = lake_lineage(table) if table in LAKE_TABLES else mart_lineage(table)
+    lineage = _lineage(table)
     rows = [
         (
             f"`{field.name}`",
@@ -119,6 +125,12 @@ def _table_section(table: Table) -> str:
             _grid(("column", "type", "unit", "null", "meaning", "from"), rows),
         )
     )
+
+
+def _lineage(table: Table) -> Lineage:
+    if table in BED_TABLES:
+        return bed_lineage(table)
+    return lake_lineage(table) if table in LAKE_TABLES else mart_lineage(table)
 
 
 def _whereabouts(table: Table) -> str:

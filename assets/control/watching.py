@@ -15,6 +15,13 @@ from schemas.eight_sleep import BedStatus, Device
 
 Tell = Callable[[str], None]
 
+Keep = Callable[[BedStatus], None]
+"""What becomes of every answer, also of a bed that is offline."""
+
+
+def keep_nothing(status: BedStatus) -> None:
+    """Let an answer go."""
+
 WORDS = {True: "in bed", False: "out of bed"}
 
 
@@ -41,10 +48,15 @@ class Watch:
     """Polls the beds of the accounts: ``tell`` gets a line for each change, ``note`` what is to be known besides."""
 
     def __init__(
-        self, accounts: Sequence[EightSleepConnection], tell: Tell, note: Tell, name: str | None = None
+        self,
+        accounts: Sequence[EightSleepConnection],
+        tell: Tell,
+        note: Tell,
+        name: str | None = None,
+        keep: Keep = keep_nothing,
     ) -> None:
         self._seen: set[str] = set()
-        self._accounts = [_WatchedAccount(connection, tell, note, name, self._seen) for connection in accounts]
+        self._accounts = [_WatchedAccount(connection, tell, note, name, keep, self._seen) for connection in accounts]
 
     async def run(self, every_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Poll for ever, ``every_s`` seconds apart.
@@ -67,12 +79,13 @@ class _WatchedAccount:
     """One account; its client is opened anew after an error that closes it."""
 
     def __init__(
-        self, connection: EightSleepConnection, tell: Tell, note: Tell, name: str | None, seen: set[str]
+        self, connection: EightSleepConnection, tell: Tell, note: Tell, name: str | None, keep: Keep, seen: set[str]
     ) -> None:
         self._connection = connection
         self._tell = tell
         self._note = note
         self._name = name
+        self._keep = keep
         self._seen = seen
         self._beds: list[_WatchedBed] | None = None
         self._client: EightSleepClient | None = None
@@ -108,16 +121,16 @@ class _WatchedAccount:
     async def _poll_bed(self, bed: _WatchedBed) -> None:
         try:
             status = await (await self._open()).get_status(bed.device.id)
-            if not status.online:
-                raise DeviceOffline(OFFLINE)
         except KeyRefused:
             raise
         except NightshiftError as error:
-            if not bed.failing:
-                bed.failing = True
-                self._note(f"{self._now()} {bed.name} cannot be watched: {error}")
+            self._cannot_watch(bed, error)
             if stops_everything(error):
                 await self.close()
+            return
+        self._keep(status)
+        if not status.online:
+            self._cannot_watch(bed, DeviceOffline(OFFLINE))
             return
         if bed.failing:
             bed.failing = False
@@ -125,6 +138,11 @@ class _WatchedAccount:
         for side, was_known, presence in bed.changes(status):
             line = f"{self._now()} {bed.name} {side}: {WORDS[presence]}"
             (self._tell if was_known else self._note)(line)
+
+    def _cannot_watch(self, bed: _WatchedBed, error: NightshiftError) -> None:
+        if not bed.failing:
+            bed.failing = True
+            self._note(f"{self._now()} {bed.name} cannot be watched: {error}")
 
     async def _known_beds(self) -> list[_WatchedBed]:
         if self._beds is None:
@@ -157,11 +175,12 @@ def watch(
     every_s: float,
     name: str | None = None,
     account: int | None = None,
+    keep: Keep = keep_nothing,
 ) -> None:
     """Watch until it is interrupted. Raises: as ``Watch.run``; KeyboardInterrupt."""
     connections = [connection for _, connection in chosen(accounts, account)]
     check_pace(every_s, 1)
-    asyncio.run(Watch(connections, tell, note, name).run(every_s, connections[0].sleep))
+    asyncio.run(Watch(connections, tell, note, name, keep).run(every_s, connections[0].sleep))
 
 
 def check_pace(every_s: float, beds: int) -> None:

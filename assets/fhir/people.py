@@ -8,7 +8,6 @@ from assets.lake.users import KEY as USERS_KEY
 from assets.results import OWNERS, built
 from connectors.home import Home
 from connectors.state.outbox import note_orgs, noted_orgs
-from schemas.asleep import ASLEEP
 from schemas.fhir import FhirContext, device, ndjson, patient
 from schemas.tables import USERS
 
@@ -20,10 +19,11 @@ def build_people(home: Home, context: FhirContext) -> Built:
     """Build Patient.ndjson and Device.ndjson; the organisations in them are noted before anybody can be sent."""
     rows = home.lake.read(USERS, "").to_pylist()
     _note_orgs(home, {row["org_id"] for row in rows})
-    patients = [patient(context, row) for row in rows]
-    devices = [device(context, ASLEEP)] if rows else []
+    people = {(row["org_id"], row["user_id"]): row for row in rows}
+    patients = [patient(context, row) for row in people.values()]
+    devices = [device(context, source) for source in sorted({row["source"] for row in rows})]
     files = home.fhir.replace("Patient.ndjson", ndjson(patients)) + home.fhir.replace("Device.ndjson", ndjson(devices))
-    return Built(documents=len(rows), rows=len(patients), files=files)
+    return Built(documents=len(rows), rows=len(rows), files=files)
 
 
 def _note_orgs(home: Home, orgs: set[str]) -> None:

@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from assets.builds import Built, build_partitions
+from assets.lake.bed_samples import KEY as SAMPLES_KEY
 from assets.lake.session_history import KEY as HISTORY_KEY
 from assets.lake.sleep_hypnograms import KEY as HYPNOGRAMS_KEY
 from assets.lake.sleep_sessions import KEY as SESSIONS_KEY
@@ -17,6 +18,7 @@ from assets.lake.sleep_stage_intervals import KEY as INTERVALS_KEY
 from assets.partitions import BACKFILL, DAILY
 from assets.results import OWNERS, built
 from connectors.home import Home
+from schemas.bed_tables import BED_SAMPLES
 from schemas.documents import DELETED
 from schemas.fhir import FhirContext, Pseudonymizer, Resource, ndjson, retracted_observations, session_observations
 from schemas.stages import UNKNOWN
@@ -36,11 +38,14 @@ class Nights(NamedTuple):
     sessions: list[Row]
     hypnograms: dict[Key, Row]
     intervals: Mapping[Key, list[Row]]
+    samples: Mapping[Key, list[Row]]
 
 
 def fhir_context(home: Home) -> FhirContext:
     """The mapping's setting, with this home's pseudonyms."""
-    return FhirContext(Pseudonymizer(home.secret_for_pseudonyms()), home.fhir_base, home.fhir_stage_intervals)
+    return FhirContext(
+        Pseudonymizer(home.secret_for_pseudonyms()), home.fhir_base, home.fhir_stage_intervals, home.fhir_bed_samples
+    )
 
 
 def build_sleep_observations(home: Home, context: FhirContext, partition: str) -> Built:
@@ -75,6 +80,7 @@ def read_nights(home: Home, context: FhirContext, folder: str) -> Nights:
         home.lake.read(SLEEP_SESSIONS, folder).to_pylist(),
         {_key(row): row for row in reversed(hypnograms.to_pylist())},
         _by_session(home.lake.read(SLEEP_STAGE_INTERVALS, folder).to_pylist() if context.stage_intervals else ()),
+        _by_session(home.lake.read(BED_SAMPLES, folder).to_pylist() if context.bed_samples else ()),
     )
 
 
@@ -84,7 +90,9 @@ def observations(
     """The Observations of nights and of deleted sessions, one by one: as Python objects a thousand fill the memory."""
     for session in nights.sessions:
         key = _key(session)
-        yield from session_observations(context, session, nights.hypnograms.get(key), nights.intervals.get(key, ()))
+        yield from session_observations(
+            context, session, nights.hypnograms.get(key), nights.intervals.get(key, ()), nights.samples.get(key, ())
+        )
     for session, deleted_at in deleted:
         yield from retracted_observations(context, session, deleted_at)
 
@@ -121,7 +129,7 @@ def _key(row: Row) -> Key:
     key=KEY,
     partitions_def=DAILY,
     backfill_policy=BACKFILL,
-    deps=[SESSIONS_KEY, HYPNOGRAMS_KEY, INTERVALS_KEY, HISTORY_KEY],
+    deps=[SESSIONS_KEY, HYPNOGRAMS_KEY, INTERVALS_KEY, HISTORY_KEY, SAMPLES_KEY],
     group_name="fhir",
     kinds={"fhir", "json"},
     owners=OWNERS,

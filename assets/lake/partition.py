@@ -39,13 +39,15 @@ class SessionPartition:
     drift: DriftTally = field(default_factory=DriftTally)
 
 
-def sessions_of(home: Home, day: date, found: SessionPartition) -> Iterator[RecordedSession]:
-    """Every complete session of a date.
+def sessions_of(
+    home: Home, day: date, found: SessionPartition, sources: Iterable[str] = SOURCES
+) -> Iterator[RecordedSession]:
+    """Every complete session of a date, of all sources or of these.
 
     One at a time, because a thousand nights of stages fill the memory; what is refused, waiting for the vendor or
     deleted is counted in ``found``, and what was noted of a session once the next one is asked for.
     """
-    for current in chain.from_iterable(home.raw.current(source, SESSION, day) for source in SOURCES):
+    for current in chain.from_iterable(home.raw.current(source, SESSION, day) for source in sources):
         source = SOURCES[current.document.source]
         found.documents += 1
         if current.deleted:
@@ -70,11 +72,15 @@ def sessions_of(home: Home, day: date, found: SessionPartition) -> Iterator[Reco
 
 
 def build_session_table(
-    home: Home, table: Table, partition: str, rows: Callable[[Iterable[RecordedSession]], Rows]
+    home: Home,
+    table: Table,
+    partition: str,
+    rows: Callable[[Iterable[RecordedSession]], Rows],
+    sources: Iterable[str] = SOURCES,
 ) -> tuple[Built, SessionPartition]:
-    """Replace one date of a table with the rows made from its sessions."""
+    """Replace one date of a table with the rows made from its sessions, of all sources or of these."""
     found = SessionPartition()
-    table_rows = rows(sessions_of(home, date.fromisoformat(partition), found))
+    table_rows = rows(sessions_of(home, date.fromisoformat(partition), found, sources))
     built = Built(
         documents=found.documents,
         rows=found.sessions,

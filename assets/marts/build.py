@@ -1,6 +1,7 @@
 """Computing the marts: the SQL files of this folder over relations of a DuckDB connection, in the schemas' types."""
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -9,14 +10,30 @@ import pyarrow as pa
 from assets.marts.checks import MartCheck, check_marts
 from assets.marts.clocks import night_clocks, zone_offsets
 from connectors.errors import NightshiftError
-from schemas.marts import MART_PARTITIONS, MART_TABLES, NIGHTS
-from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS, USERS, Table
+from schemas.marts import (
+    MART_PARTITIONS,
+    MART_TABLES,
+    NIGHTS,
+    SOURCE_AGREEMENT_NIGHTS,
+    SOURCE_PRECEDENCE,
+    USER_WEEKS,
+    VERDICT_PRECEDENCE,
+)
+from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 
-MART_INPUTS: tuple[Table, ...] = (SLEEP_SESSIONS, NIGHT_LEDGER, USERS)
-"""The lake tables that the marts are computed from; relations of these names must be in the connection."""
+MART_INPUTS: tuple[Table, ...] = (SLEEP_SESSIONS, NIGHT_LEDGER, USERS, SLEEP_STAGE_INTERVALS)
+"""The lake tables that the marts are computed from; relations of these names must be in the connection.
 
-_CLOCKS = ("night_clocks", "zone_offsets")
-_PERIODS = "user_periods"
+Of the stage intervals only those of people with two sources are read.
+"""
+
+_RULES = ("night_clocks", "zone_offsets", "source_precedence", "verdict_precedence")
+SHARED_QUERIES: dict[str, tuple[str, ...]] = {
+    NIGHTS.name: ("judged_sessions",),
+    USER_WEEKS.name: ("user_periods",),
+    SOURCE_AGREEMENT_NIGHTS.name: ("source_pairs", "source_kappas"),
+}
+"""What marts have in common, by the first mart that reads it: queries of their own, in files of these names."""
 
 
 class MartsUnavailable(NightshiftError):
@@ -60,15 +77,16 @@ def build_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
         connection.execute("SET TimeZone = 'UTC'")
         try:
             _offer_clocks(connection)
+            _offer_precedence(connection)
             tables = {}
             for table in MART_TABLES:
+                for name in SHARED_QUERIES.get(table.name, ()):
+                    connection.register(name, connection.sql(mart_sql(name)).to_arrow_table())
                 tables[table.name] = mart(connection, table)
                 connection.register(table.name, tables[table.name])
-                if table is NIGHTS:
-                    connection.register(_PERIODS, connection.sql(mart_sql(_PERIODS)).to_arrow_table())
             return Marts(tables, _partitions(connection), check_marts(connection))
         finally:
-            for name in (*_CLOCKS, _PERIODS, *(table.name for table in MART_TABLES)):
+            for name in (*_RULES, *chain(*SHARED_QUERIES.values()), *(table.name for table in MART_TABLES)):
                 connection.unregister(name)
     except (duckdb.Error, pa.ArrowException) as error:
         kind = type(error).__name__
@@ -104,3 +122,11 @@ def _offer_clocks(connection: duckdb.DuckDBPyConnection) -> None:
         "FROM sleep_sessions GROUP BY timezone ORDER BY timezone"
     ).fetchall()
     connection.register("zone_offsets", zone_offsets(spans))
+
+
+def _offer_precedence(connection: duckdb.DuckDBPyConnection) -> None:
+    for column, names in (("source", SOURCE_PRECEDENCE), ("verdict", VERDICT_PRECEDENCE)):
+        places = pa.table(
+            {column: pa.array(names, pa.string()), "place": pa.array(range(1, len(names) + 1), pa.int64())}
+        )
+        connection.register(f"{column}_precedence", places)

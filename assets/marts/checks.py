@@ -9,10 +9,20 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from schemas.marts import COHORT_DAYS, MART_TABLES, NIGHTS, USER_MONTHS, USER_WEEKS
+from schemas.marts import (
+    AGREEMENT_FIGURES,
+    COHORT_DAYS,
+    MART_TABLES,
+    NIGHTS,
+    SOURCE_AGREEMENT,
+    SOURCE_AGREEMENT_NIGHTS,
+    USER_MONTHS,
+    USER_WEEKS,
+)
 from schemas.tables import Table
 
 _NEVER_NEGATIVE = frozenset({"s", "count", "days", "nights", "users", "events/h", "fraction"})
+_SIGNED = frozenset({"bias_s", "lower_limit_s", "upper_limit_s", *(f"{name}_difference" for name in AGREEMENT_FIGURES)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ def _of_any(table: Table) -> Iterator[tuple[str, str, bool]]:
 def _out_of_range(table: Table) -> Iterator[str]:
     for field in table.schema:
         unit = table.unit(field.name)
-        if unit in _NEVER_NEGATIVE:
+        if unit in _NEVER_NEGATIVE and field.name not in _SIGNED:
             yield f"{field.name} < 0"
         if unit == "fraction":
             yield f"{field.name} > 1"
@@ -65,7 +75,7 @@ def _out_of_range(table: Table) -> Iterator[str]:
 
 
 _LISTED = """
-SELECT source, user_id, night_of, unnest(
+SELECT user_id, night_of, unnest(
     list_concat(
         [main_session_id], further_session_ids, nap_session_ids, without_sleep_session_ids, overlapped_session_ids
     )
@@ -73,10 +83,13 @@ SELECT source, user_id, night_of, unnest(
 FROM nights
 """
 _COUNTED = f"""
-SELECT n.source, n.user_id, n.night_of, sum(s.total_sleep_time_s) AS asleep_s
+SELECT n.user_id, n.night_of, sum(s.total_sleep_time_s) AS asleep_s, max(s.sources) AS sources
 FROM nights AS n
-JOIN ({_LISTED}) AS i USING (source, user_id, night_of)
-JOIN sleep_sessions AS s ON s.source = i.source AND s.user_id = i.user_id AND s.session_id = i.session_id
+JOIN ({_LISTED}) AS i USING (user_id, night_of)
+JOIN (
+    SELECT user_id, night_of, session_id, max(total_sleep_time_s) AS total_sleep_time_s, count(*) AS sources
+    FROM sleep_sessions GROUP BY ALL
+) AS s ON s.user_id = i.user_id AND s.night_of = i.night_of AND s.session_id = i.session_id
 WHERE i.session_id = n.main_session_id
     OR list_contains(n.further_session_ids, i.session_id)
     OR list_contains(n.nap_session_ids, i.session_id)
@@ -103,10 +116,10 @@ _OF_ONE: dict[str, tuple[tuple[str, str, bool], ...]] = {
             "every_session_once",
             f"""
             SELECT count(*) FROM (
-                SELECT source, user_id, night_of, session_id, sum(one) AS times FROM (
-                    SELECT source, user_id, night_of, session_id, 1 AS one FROM sleep_sessions
+                SELECT user_id, night_of, session_id, sum(one) AS times FROM (
+                    SELECT user_id, night_of, session_id, 1 AS one FROM sleep_sessions
                     UNION ALL
-                    SELECT source, user_id, night_of, session_id, -1 FROM ({_LISTED}) WHERE session_id IS NOT NULL
+                    SELECT user_id, night_of, session_id, -1 FROM ({_LISTED}) WHERE session_id IS NOT NULL
                 ) GROUP BY ALL
             ) WHERE times <> 0
             """,  # noqa: S608 - every name in it is ours
@@ -114,8 +127,18 @@ _OF_ONE: dict[str, tuple[tuple[str, str, bool], ...]] = {
         ),
         (
             "every_expected_night",
-            "SELECT count(*) FROM night_ledger AS l FULL JOIN (SELECT * FROM nights WHERE verdict IS NOT NULL) AS n "
-            "USING (source, user_id, night_of) WHERE l.verdict IS DISTINCT FROM n.verdict",
+            # With the verdict of one of its sources.
+            "SELECT count(*) FROM (SELECT user_id, night_of, list(verdict) AS verdicts FROM night_ledger GROUP BY ALL) "
+            "AS l FULL JOIN (SELECT * FROM nights WHERE verdict IS NOT NULL) AS n USING (user_id, night_of) "
+            "WHERE NOT coalesce(list_contains(l.verdicts, n.verdict), false)",
+            True,
+        ),
+        (
+            "sources_are_those_of_the_sessions",
+            "SELECT count(*) FROM nights AS n LEFT JOIN (SELECT user_id, night_of, list_sort(list(DISTINCT source)) "
+            "AS found FROM sleep_sessions GROUP BY ALL) AS s USING (user_id, night_of) "
+            "WHERE coalesce(s.found, []) <> n.sources "
+            "OR (len(n.sources) > 0 AND n.main_session_id IS NOT NULL AND NOT list_contains(n.sources, n.source))",
             True,
         ),
         (
@@ -132,9 +155,10 @@ _OF_ONE: dict[str, tuple[tuple[str, str, bool], ...]] = {
             True,
         ),
         (
+            # Unless two sources have a session of one id: lists of ids do not say whose.
             "sleep_is_that_of_the_sessions",
-            f"SELECT count(*) FROM nights AS n LEFT JOIN ({_COUNTED}) AS c USING (source, user_id, night_of) "  # noqa: S608
-            "WHERE n.asleep_s IS NOT NULL AND n.asleep_s IS DISTINCT FROM c.asleep_s",
+            f"SELECT count(*) FROM nights AS n LEFT JOIN ({_COUNTED}) AS c USING (user_id, night_of) "  # noqa: S608 - names are ours
+            "WHERE n.asleep_s IS NOT NULL AND n.asleep_s IS DISTINCT FROM c.asleep_s AND coalesce(c.sources, 1) = 1",
             True,
         ),
         (
@@ -147,6 +171,33 @@ _OF_ONE: dict[str, tuple[tuple[str, str, bool], ...]] = {
     ),
     USER_WEEKS.name: (("sums_are_those_of_nights", _same_sums(USER_WEEKS), True),),
     USER_MONTHS.name: (("sums_are_those_of_nights", _same_sums(USER_MONTHS), True),),
+    SOURCE_AGREEMENT_NIGHTS.name: (
+        (
+            "pairs_are_sessions_of_the_night",
+            "SELECT count(*) FROM source_agreement_nights AS a "
+            "LEFT JOIN sleep_sessions AS s ON s.user_id = a.user_id AND s.session_id = a.phone_session_id "
+            "AND s.night_of = a.night_of AND epoch(s.end_time - s.start_time) >= a.common_s "
+            "WHERE s.session_id IS NULL OR a.epochs + a.unknown_epochs > a.common_s / 30 + 1 "
+            "OR a.stage_epochs > a.epochs",
+            True,
+        ),
+        (
+            "kappa_is_between_its_bounds",
+            "SELECT count(*) FROM source_agreement_nights WHERE sleep_wake_kappa NOT BETWEEN -1 AND 1 "
+            "OR stage_kappa NOT BETWEEN -1 AND 1",
+            True,
+        ),
+    ),
+    SOURCE_AGREEMENT.name: (
+        (
+            "sums_are_those_of_nights",
+            "SELECT abs(coalesce((SELECT sum(epochs) FROM source_agreement WHERE metric = 'sleep_wake'), 0) "
+            "- 2 * coalesce((SELECT sum(epochs) FROM source_agreement_nights), 0)) "
+            "+ abs((SELECT count(*) FROM source_agreement WHERE user_id <> '') "
+            "- 5 * (SELECT count(DISTINCT (org_id, user_id)) FROM source_agreement_nights))",
+            True,
+        ),
+    ),
     COHORT_DAYS.name: (
         (
             "sums_are_those_of_nights",

@@ -9,7 +9,6 @@ with
 expected as (
     select
         org_id,
-        source,
         night_of,
         verdict,
         in_means,
@@ -24,7 +23,6 @@ expected as (
 )
 select
     org_id,
-    source,
     night_of,
     count(*) as users_expected,
     sum(case when verdict = 'complete' then 1 else 0 end) as users_complete,
@@ -61,4 +59,4 @@ select
     percentile_cont(0.75) within group (order by mid_sleep_after_noon_s) as mid_sleep_after_noon_s_p75,
     percentile_cont(0.90) within group (order by mid_sleep_after_noon_s) as mid_sleep_after_noon_s_p90
 from expected
-group by org_id, source, night_of
+group by org_id, night_of

@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.builds import ALL_USERS, MARTS, claim_partitions
 from assets.marts.build import MART_INPUTS, Marts, build_marts
@@ -16,8 +19,8 @@ from connectors.home import Home
 from connectors.state.dirty import clear
 from connectors.warehouse.loading import Warehouse
 from schemas.lineage import mart_lineage
-from schemas.marts import MART_TABLES, NIGHTS
-from schemas.tables import Table
+from schemas.marts import MART_TABLES, NIGHTS, SOURCE_AGREEMENT, SOURCE_AGREEMENT_NIGHTS
+from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 
 
 class MartsUnsound(NightshiftError):
@@ -51,8 +54,23 @@ def lake_marts(home: Home) -> Marts:
     """The marts of the lake as it is now. Raises: LakeDamaged, DiskUnavailable, MartsUnavailable."""
     with duckdb.connect() as connection:
         for table in MART_INPUTS:
-            connection.register(table.name, home.lake.read_all(table))
+            if table is not SLEEP_STAGE_INTERVALS:
+                connection.register(table.name, home.lake.read_all(table))
+        connection.register(SLEEP_STAGE_INTERVALS.name, _stages_to_compare(home, connection))
         return build_marts(connection)
+
+
+def _stages_to_compare(home: Home, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The stage intervals of people with two sources: none is read where everybody has one."""
+    people = "SELECT user_id FROM sleep_sessions GROUP BY user_id HAVING count(DISTINCT source) > 1"
+    nights = connection.execute(
+        f"SELECT DISTINCT CAST(timezone('UTC', start_time) AS DATE) FROM sleep_sessions WHERE user_id IN ({people}) "  # noqa: S608 - ours
+        "ORDER BY ALL"
+    ).fetchall()
+    users: Any = pa.array([user for (user,) in connection.execute(people).fetchall()], pa.string())
+    parts = [home.lake.read(SLEEP_STAGE_INTERVALS, f"date={night}") for (night,) in nights]
+    mine = [part.filter(pc.is_in(part["user_id"], value_set=users)) for part in parts]
+    return pa.concat_tables([SLEEP_STAGE_INTERVALS.schema.empty_table(), *mine], promote_options="permissive")
 
 
 def _key(table: Table) -> dg.AssetKey:
@@ -62,10 +80,22 @@ def _key(table: Table) -> dg.AssetKey:
 MART_KEYS = [_key(table) for table in MART_TABLES]
 
 
+def _lake(*tables: Table) -> list[dg.AssetKey]:
+    return [dg.AssetKey(["lake", table.name]) for table in tables]
+
+
+_READ_BY = {
+    NIGHTS.name: _lake(SLEEP_SESSIONS, NIGHT_LEDGER, USERS),
+    SOURCE_AGREEMENT_NIGHTS.name: _lake(SLEEP_SESSIONS, NIGHT_LEDGER, SLEEP_STAGE_INTERVALS),
+    SOURCE_AGREEMENT.name: [_key(SOURCE_AGREEMENT_NIGHTS)],
+}
+"""What a mart is made from, where it is not the nights alone."""
+
+
 def _spec(table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         _key(table),
-        deps=[dg.AssetKey(["lake", read.name]) for read in MART_INPUTS] if table is NIGHTS else [_key(NIGHTS)],
+        deps=_READ_BY.get(table.name, [_key(NIGHTS)]),
         description=f"One row is {table.row}.",
         group_name=MARTS,
         kinds={"sql", "duckdb"},
@@ -84,7 +114,7 @@ def _spec(table: Table) -> dg.AssetSpec:
 def mart_tables(
     home: dg.ResourceParam[Home], warehouse: dg.ResourceParam[Warehouse]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """What analysts ask for: nights, weeks and months of users, days of cohorts."""
+    """What analysts ask for: nights, weeks and months of people, days of cohorts, how phone and bed agree."""
     loaded = load_marts(home, warehouse)
     yield from map(_result, loaded.marts.checks)
     failed = Counter(check.mart for check in loaded.marts.checks if check.ours and not check.passed)

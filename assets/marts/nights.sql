@@ -1,5 +1,7 @@
--- nights: one row is one user and night: every night that is expected (in night_ledger) or has a complete session.
--- A night is named after the local date of its evening, night_of, and goes from noon to noon on the local clocks.
+-- nights: one row is one person and night: every night that is expected (in night_ledger) or has a complete session,
+-- whichever sources tell of it. A person is a user_id: who sleeps with phone and bed has the same one at both.
+-- A night is named after the local date of its evening, night_of, and goes from noon to noon on the local clocks: each
+-- session's in its own zone.
 --
 -- The main sleep is the longest recording, from start to end of tracking, that is a night's sleep:
 --   * the vendor analysed it and did not find that nobody slept (a session without figures may be one, too),
@@ -8,155 +10,131 @@
 -- main sleep wherever the ledger is up to date. What is longer than 24 hours may be the main sleep, but is not in_means
 -- and repeats no other night: nobody slept so long, the recording was forgotten.
 --
--- Nothing counts twice. Sessions of one user overlap if they share time; ends that touch do not. Counted are
+-- Where two sources have a main sleep by this rule, the night's is one of theirs, and all figures of the row are that
+-- one's. It is the first by:
+--   1. what was recorded: 3 to 24 hours with figures, then under 3 hours with figures, then without figures or
+--      forgotten; so that a fragment, or a recording that tells nothing, does not stand for a night that is known,
+--   2. the source, in the order of source_precedence: the phone (asleep), then the bed (eight_sleep).
+--
+-- Nothing counts twice. Sessions of one person overlap if they share time, whatever recorded them; ends that touch do
+-- not. Counted are
 --   1. the main sleep of every night,
 --   2. of the others, those that overlap no main sleep (of any night); where two of these overlap, only the first by:
---      with sleep before without, longer before shorter, the id that sorts last before the other.
+--      with sleep before without, longer before shorter, the phone before the bed, the id that sorts last before the
+--      other.
 -- Counted sessions that are not the main sleep are further sleeps (a night's sleep by the rule above: the parts of a
 -- split night), naps (sleep, but not a night's) or without sleep (never slept, or too short to analyse). The rest is
 -- overlapped: named and counted as such, its figures in no other column; overlapped_only_s is the night's time that it
--- alone covers. So every complete session is in exactly one night under exactly one of these five kinds. A main sleep
--- that is for more than half of it another night's longer main sleep stays, but is not in_means.
+-- alone covers. So every complete session is in exactly one night under exactly one of these five kinds. Of the main
+-- sleeps of two nights that share more than half of the shorter (a recording on two devices that tell different zones),
+-- only one is in_means: that of the first source as above, of one source the longer.
 --
--- Reads sleep_sessions, night_ledger, users; and, made from the tz database, night_clocks (21:00 and 09:00 of a zone's
--- night as instants) and zone_offsets (a zone's offset from UTC, from when until when). Instants are microseconds since
--- 1970 here, so that sums are exact.
+-- The verdict, with its reason and late_days, is that of the ledger's row of the main sleep's source. Without a main
+-- sleep, or without such a row, it is the first of the ledger's rows by verdict_precedence: what is complete or may
+-- still come, what is not known, what was found of lesser worth, that nothing was found, and last that a source does
+-- not follow the person any more; of two with one verdict, the phone's.
+-- source is that of the main sleep, else of that row, else of the first session's.
+--
+-- Reads judged_sessions, sleep_sessions, night_ledger, users; and zone_offsets (a zone's offset from UTC, from when
+-- until when), source_precedence and verdict_precedence. Instants are microseconds since 1970 here, so that sums are
+-- exact.
 with
-instants as (
-    select
-        s.source,
-        s.user_id,
-        s.session_id,
-        s.org_id,
-        s.timezone,
-        s.night_of,
-        s.total_sleep_time_s,
-        cast(extract(epoch from s.start_time) * 1000000 as bigint) as start_us,
-        cast(extract(epoch from s.end_time) * 1000000 as bigint) as end_us,
-        cast(extract(epoch from s.sleep_onset) * 1000000 as bigint) as onset_us,
-        cast(extract(epoch from s.final_wake) * 1000000 as bigint) as wake_us,
-        cast(extract(epoch from c.evening_at) * 1000000 as bigint) as evening_us,
-        cast(extract(epoch from c.morning_at) * 1000000 as bigint) as morning_us,
-        case
-            when s.total_sleep_time_s is not null then s.total_sleep_time_s > 0
-            when 'NEVER_SLEPT' = any(s.peculiarities) then false
-        end as slept,
-        'TOO_SHORT_FOR_ANALYSIS' = any(s.peculiarities) as called_short
-    from sleep_sessions as s
-    left join night_clocks as c on c.timezone = s.timezone and c.night_of = s.night_of
-),
-judged as (
-    select
-        source,
-        user_id,
-        session_id,
-        org_id,
-        timezone,
-        night_of,
-        total_sleep_time_s,
-        start_us,
-        end_us,
-        onset_us,
-        wake_us,
-        end_us - start_us as tracked_us,
-        coalesce(slept, not called_short) as has_sleep,
-        end_us - start_us >= 10800000000
-        or 2 * (least(end_us, morning_us) - greatest(start_us, evening_us)) > end_us - start_us as at_night
-    from instants
-),
 ranked as (
     select
         j.*,
-        has_sleep and at_night and row_number() over (
-            partition by j.source, j.user_id, j.night_of
-            order by
-                case when has_sleep and at_night then 0 else 1 end,
-                tracked_us desc,
-                case when j.session_id = l.main_session_id then 0 else 1 end,
-                j.session_id desc
+        is_main_of_source and row_number() over (
+            partition by user_id, night_of
+            order by case when is_main_of_source then 0 else 1 end, standing, source_place, source
         ) = 1 as is_main,
+        row_number() over (partition by user_id, night_of order by source_place, source, session_number)
+            as place_in_night,
         max(end_us) over (
-            partition by j.source, j.user_id order by start_us, end_us, j.session_id
+            partition by user_id order by start_us, end_us, session_number
             rows between unbounded preceding and 1 preceding
         ) as reached_us,
         max(end_us) over (
-            partition by j.source, j.user_id, j.night_of order by start_us, end_us, j.session_id
+            partition by user_id, night_of order by start_us, end_us, session_number
             rows between unbounded preceding and 1 preceding
         ) as reached_in_night_us
-    from judged as j
-    left join night_ledger as l on l.source = j.source and l.user_id = j.user_id and l.night_of = j.night_of
+    from judged_sessions as j
 ),
 stretched as (
     -- Sessions of one stretch are linked by overlaps; only they need to be compared with each other.
     select
         r.*,
         sum(case when start_us < reached_us then 0 else 1 end) over (
-            partition by source, user_id order by start_us, end_us, session_id
+            partition by user_id order by start_us, end_us, session_number
             rows between unbounded preceding and current row
         ) as stretch
     from ranked as r
 ),
 crowded as (
-    select source, user_id, stretch from stretched group by source, user_id, stretch having count(*) > 1
+    select user_id, stretch from stretched group by user_id, stretch having count(*) > 1
 ),
 pairs as (
     select
-        a.source,
-        a.user_id,
-        a.session_id,
+        a.session_number,
         a.is_main,
-        b.session_id as other_id,
+        b.session_number as other_number,
         b.is_main as other_is_main,
-        b.tracked_us > 86400000000 as other_is_forgotten,
+        b.is_forgotten as other_is_forgotten,
         case
             when a.has_sleep <> b.has_sleep then b.has_sleep
             when a.tracked_us <> b.tracked_us then b.tracked_us > a.tracked_us
+            when a.source <> b.source then (b.source_place, b.source) < (a.source_place, a.source)
             else b.session_id > a.session_id
         end as other_is_first,
-        2 * (least(a.end_us, b.end_us) - greatest(a.start_us, b.start_us)) > a.tracked_us as mostly_inside
+        case
+            when a.source = b.source and a.tracked_us <> b.tracked_us then b.tracked_us > a.tracked_us
+            when a.source = b.source then b.session_id > a.session_id
+            else (b.standing, b.source_place, b.source) < (a.standing, a.source_place, a.source)
+        end as other_main_is_first,
+        2 * (least(a.end_us, b.end_us) - greatest(a.start_us, b.start_us)) > least(a.tracked_us, b.tracked_us)
+            as mostly_shared
     from crowded as c
-    join stretched as a on a.source = c.source and a.user_id = c.user_id and a.stretch = c.stretch
+    join stretched as a on a.user_id = c.user_id and a.stretch = c.stretch
     join stretched as b
-        on b.source = a.source and b.user_id = a.user_id and b.stretch = a.stretch
-        and b.session_id <> a.session_id
+        on b.user_id = a.user_id and b.stretch = a.stretch
+        and b.session_number <> a.session_number
         and least(a.end_us, b.end_us) > greatest(a.start_us, b.start_us)
 ),
 under_main as (
-    select distinct source, user_id, session_id from pairs where not is_main and other_is_main
+    select distinct session_number from pairs where not is_main and other_is_main
 ),
 under_other as (
-    select distinct p.source, p.user_id, p.session_id
+    select distinct p.session_number
     from pairs as p
-    left join under_main as u on u.source = p.source and u.user_id = p.user_id and u.session_id = p.other_id
-    where not p.is_main and not p.other_is_main and p.other_is_first and u.session_id is null
+    left join under_main as u on u.session_number = p.other_number
+    where not p.is_main and not p.other_is_main and p.other_is_first and u.session_number is null
 ),
 repeated as (
-    select distinct source, user_id, session_id
-    from pairs where is_main and other_is_main and other_is_first and mostly_inside and not other_is_forgotten
+    select distinct session_number
+    from pairs where is_main and other_is_main and other_main_is_first and mostly_shared and not other_is_forgotten
 ),
 kinds as (
     select
         s.*,
-        r.session_id is not null as is_repeated,
+        r.session_number is not null as is_repeated,
         greatest(0, end_us - greatest(start_us, coalesce(reached_in_night_us, start_us))) as new_us,
         case
             when s.is_main then 'main'
-            when m.session_id is not null or o.session_id is not null then 'overlapped'
+            when m.session_number is not null or o.session_number is not null then 'overlapped'
             when not s.has_sleep then 'without_sleep'
             when s.at_night then 'further'
             else 'nap'
         end as kind
     from stretched as s
-    left join under_main as m on m.source = s.source and m.user_id = s.user_id and m.session_id = s.session_id
-    left join under_other as o on o.source = s.source and o.user_id = s.user_id and o.session_id = s.session_id
-    left join repeated as r on r.source = s.source and r.user_id = s.user_id and r.session_id = s.session_id
+    left join under_main as m on m.session_number = s.session_number
+    left join under_other as o on o.session_number = s.session_number
+    left join repeated as r on r.session_number = s.session_number
 ),
 sums as (
     select
-        source,
         user_id,
         night_of,
         max(org_id) as org_id,
+        max(case when place_in_night = 1 then source end) as first_source,
+        array_agg(distinct source order by source) as sources,
         max(timezone) as timezone,
         count(*) as sessions,
         sum(new_us) as recorded_us,
@@ -177,22 +155,22 @@ sums as (
         sum(case when kind = 'without_sleep' then tracked_us else 0 end) as without_sleep_us,
         sum(case when kind = 'overlapped' then 1 else 0 end) as overlapped
     from kinds
-    group by source, user_id, night_of
+    group by user_id, night_of
 ),
 named as (
     select
-        source,
         user_id,
         night_of,
-        array_agg(session_id order by start_us, session_id) filter (where kind = 'further') as further_session_ids,
-        array_agg(session_id order by start_us, session_id) filter (where kind = 'nap') as nap_session_ids,
-        array_agg(session_id order by start_us, session_id) filter (where kind = 'without_sleep')
+        array_agg(session_id order by start_us, session_id, source) filter (where kind = 'further')
+            as further_session_ids,
+        array_agg(session_id order by start_us, session_id, source) filter (where kind = 'nap') as nap_session_ids,
+        array_agg(session_id order by start_us, session_id, source) filter (where kind = 'without_sleep')
             as without_sleep_session_ids,
-        array_agg(session_id order by start_us, session_id) filter (where kind = 'overlapped')
+        array_agg(session_id order by start_us, session_id, source) filter (where kind = 'overlapped')
             as overlapped_session_ids
     from kinds
     where kind <> 'main'
-    group by source, user_id, night_of
+    group by user_id, night_of
 ),
 mains as (
     -- Milliseconds of the local wall clock since 1970.
@@ -222,14 +200,32 @@ mains as (
         on rising.timezone = k.timezone and k.end_us >= rising.from_us and k.end_us < rising.until_us
     where k.is_main
 ),
+told as (
+    select
+        l.*,
+        max(case when l.revised then 1 else 0 end) over (partition by l.user_id, l.night_of) = 1 as any_revised,
+        row_number() over (
+            partition by l.user_id, l.night_of
+            order by
+                case when l.source = m.source then 0 else 1 end,
+                v.place,
+                coalesce(p.place, 1000),
+                l.source
+        ) as place
+    from night_ledger as l
+    left join mains as m on m.user_id = l.user_id and m.night_of = l.night_of
+    left join verdict_precedence as v on v.verdict = l.verdict
+    left join source_precedence as p on p.source = l.source
+),
 keys as (
-    select source, user_id, night_of from night_ledger
+    select user_id, night_of from night_ledger
     union
-    select source, user_id, night_of from sums
+    select user_id, night_of from sums
 )
 select
     coalesce(l.org_id, t.org_id) as org_id,
-    k.source,
+    coalesce(m.source, l.source, t.first_source) as source,
+    coalesce(t.sources, cast(array[] as varchar[])) as sources,
     k.user_id,
     k.night_of,
     s.wake_date,
@@ -237,7 +233,7 @@ select
     l.verdict,
     l.reason,
     l.late_days,
-    l.revised,
+    l.any_revised as revised,
     coalesce(m.tracked_us <= 86400000000 and not m.is_repeated, false) as in_means,
     m.session_id as main_session_id,
     s.start_time,
@@ -297,10 +293,10 @@ select
     coalesce(i.without_sleep_session_ids, cast(array[] as varchar[])) as without_sleep_session_ids,
     coalesce(i.overlapped_session_ids, cast(array[] as varchar[])) as overlapped_session_ids
 from keys as k
-left join night_ledger as l on l.source = k.source and l.user_id = k.user_id and l.night_of = k.night_of
-left join sums as t on t.source = k.source and t.user_id = k.user_id and t.night_of = k.night_of
-left join named as i on i.source = k.source and i.user_id = k.user_id and i.night_of = k.night_of
-left join mains as m on m.source = k.source and m.user_id = k.user_id and m.night_of = k.night_of
+left join told as l on l.user_id = k.user_id and l.night_of = k.night_of and l.place = 1
+left join sums as t on t.user_id = k.user_id and t.night_of = k.night_of
+left join named as i on i.user_id = k.user_id and i.night_of = k.night_of
+left join mains as m on m.user_id = k.user_id and m.night_of = k.night_of
 left join sleep_sessions as s
     on s.source = m.source and s.user_id = m.user_id and s.session_id = m.session_id
-left join users as u on u.source = k.source and u.user_id = k.user_id
+left join users as u on u.source = coalesce(m.source, l.source, t.first_source) and u.user_id = k.user_id

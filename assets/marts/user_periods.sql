@@ -1,4 +1,4 @@
--- user_periods: one row is one user and week (Monday to Sunday) or month, by night_of, that has a row in nights.
+-- user_periods: one row is one person and week (Monday to Sunday) or month, by night_of, that has a row in nights.
 -- It is no mart of its own: user_weeks and user_months are its rows of a kind.
 --
 -- Counts are over all its rows in nights; means and regularity over the main sleeps of nights with in_means, each
@@ -21,7 +21,6 @@ dated as (
 ),
 counts as (
     select
-        source,
         user_id,
         period,
         period_start,
@@ -35,11 +34,10 @@ counts as (
         sum(naps) as naps,
         sum(round(nap_tracked_s * 1000000)) / 1000000 as nap_tracked_s
     from dated
-    group by source, user_id, period, period_start
+    group by user_id, period, period_start
 ),
 figures as (
     select
-        source,
         user_id,
         period,
         period_start,
@@ -100,7 +98,7 @@ figures as (
             / 100000000000000 / count(final_wake_clock) as wake_y
     from dated
     where in_means
-    group by source, user_id, period, period_start
+    group by user_id, period, period_start
 ),
 lengths as (
     select
@@ -112,7 +110,6 @@ lengths as (
 )
 select
     n.org_id,
-    n.source,
     n.user_id,
     n.period,
     n.period_start,
@@ -183,4 +180,4 @@ select
         as final_wake_sd_s
 from counts as n
 left join lengths as f
-    on f.source = n.source and f.user_id = n.user_id and f.period = n.period and f.period_start = n.period_start
+    on f.user_id = n.user_id and f.period = n.period and f.period_start = n.period_start

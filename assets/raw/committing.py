@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from assets.builds import mark_days_dirty, mark_months_dirty, mark_nights_around, mark_users_dirty
+from assets.builds import mark_bed_days_dirty, mark_days_dirty, mark_months_dirty, mark_nights_around, mark_users_dirty
 from assets.raw.pulled import USER_DOCUMENT_AGE, UserPull
 from connectors.errors import UserNotFound
 from connectors.failpoints import failpoint
@@ -25,6 +25,7 @@ from connectors.state.nights import note_answered, note_asked
 from connectors.state.roster import mark_gone, mark_to_be_deleted
 from connectors.state.vendor import VendorAccount, remember_vendor
 from schemas.documents import SESSION, SESSION_LIST
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import utc_date
 
 
@@ -53,6 +54,8 @@ def commit(
         put_documents(connection, (document for pulled in pulls for document in pulled.documents))
         mark_days_dirty(connection, (day.isoformat() for pulled in pulls for day in pulled.dirty_days))
         mark_months_dirty(connection, (f"{month:%Y-%m}" for pulled in pulls for month in pulled.dirty_months))
+        beds = [pulled for pulled in pulls if pulled.user.source == EIGHT_SLEEP]
+        mark_bed_days_dirty(connection, {d.isoformat() for bed in beds for d in bed.dirty_days | bed.scored_days})
         if any(pulled.users_dirty for pulled in pulls):
             mark_users_dirty(connection)
         if days and began:

@@ -14,6 +14,8 @@ from schemas.quirks import UNREADABLE_VALUE, Notes
 _NEEDED = frozenset({"$", "$.id", "$.ts"})
 """Without these a document is of nobody's night: they refuse it. Whatever else cannot be read is left out."""
 
+_LARGEST = 2**63 - 1
+
 _FIELDS = fields_of(Interval)
 _FOLLOWING_EACH_OTHER: dict[str, type[msgspec.Struct]] = {"stages": IntervalStage, "snoring": Snoring}
 
@@ -33,6 +35,7 @@ def _prepared(document: Any, notes: Notes) -> Any:
     if not isinstance(answer, dict):
         return answer
     note_fields_beyond(_FIELDS, answer, notes)
+    answer |= with_numbers_that_fit({name: value for name, value in answer.items() if name != "timeseries"})
     if isinstance(answer.get("id"), int):
         answer["id"] = str(answer["id"])
     # Each stretch begins where the one before it ends, so that one that cannot be read leaves no place for the others.
@@ -44,3 +47,12 @@ def _prepared(document: Any, notes: Notes) -> Any:
             notes.add(UNREADABLE_VALUE, f"$.{name}[]")
     answer.setdefault("stages", [])
     return answer
+
+
+def with_numbers_that_fit(value: Any) -> Any:
+    """JSON whose whole numbers fit into 64 bits: a text stands for one that does not, and is no number to a reader."""
+    if isinstance(value, dict):
+        return {name: with_numbers_that_fit(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [with_numbers_that_fit(member) for member in value]
+    return "too large" if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST else value

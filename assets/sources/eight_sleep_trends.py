@@ -6,6 +6,7 @@ Nothing is read or written here. What cannot be true is null and noted; only a d
 from typing import Any
 
 from assets.sources.decoding import Decoded, Refused, day, decode_tolerantly, readable_instant
+from assets.sources.eight_sleep_documents import with_numbers_that_fit
 from connectors.lake.raw import CurrentDocument
 from schemas.documented_fields import fields_of, note_fields_beyond
 from schemas.eight_sleep import ScorePart, TrendDay, unwrapped
@@ -30,7 +31,7 @@ def decode_trend(current: CurrentDocument) -> Decoded[TrendDay]:
 
 
 def _prepared(document: Any, notes: Notes) -> Any:
-    answer = without_nothing(unwrapped(document))
+    answer = with_numbers_that_fit(without_nothing(unwrapped(document)))
     if isinstance(answer, dict):
         note_fields_beyond(_FIELDS, answer, notes)
     return answer

@@ -11,6 +11,7 @@ from assets.results import OWNERS, table_metadata
 from connectors.home import Home
 from connectors.state.dirty import clear
 from connectors.warehouse.loading import Warehouse
+from schemas.bed_tables import BED_TABLES
 from schemas.lineage import same_columns
 from schemas.tables import (
     AVERAGE_STATS,
@@ -24,6 +25,7 @@ from schemas.tables import (
 )
 
 SLEEP = "warehouse_sleep"
+BEDS = "warehouse_beds"
 LEDGER = "warehouse_night_ledger"
 MONTHS = "warehouse_average_stats"
 PEOPLE = "warehouse_users"
@@ -42,6 +44,20 @@ def load_nights(home: Home, warehouse: Warehouse, partitions: Sequence[str]) -> 
         return {table.name: sum(night[table.name].num_rows for night in nights.values()) for table in NIGHT_TABLES}
 
     return _load(home, SLEEP, partitions, load)
+
+
+def load_beds(home: Home, warehouse: Warehouse, partitions: Sequence[str]) -> dict[str, int]:
+    """Load dates of the tables of beds, in one step; gives rows by table."""
+
+    def load() -> dict[str, int]:
+        tables = {
+            table: {date.fromisoformat(day): home.lake.read(table, f"date={day}") for day in partitions}
+            for table in BED_TABLES
+        }
+        warehouse.load_tables(tables)
+        return {table.name: sum(rows.num_rows for rows in days.values()) for table, days in tables.items()}
+
+    return _load(home, BEDS, partitions, load)
 
 
 def load_night_ledger(home: Home, warehouse: Warehouse, partitions: Sequence[str]) -> dict[str, int]:
@@ -117,6 +133,16 @@ def warehouse_sleep(
 ) -> Iterator[dg.MaterializeResult]:
     """Sessions, hypnograms, stage intervals and history of a range of dates, loaded in one transaction."""
     yield from _results(load_nights(home, warehouse, context.partition_keys))
+
+
+@dg.multi_asset(name=BEDS, specs=[_spec(table) for table in BED_TABLES], partitions_def=DAILY, backfill_policy=BACKFILL)
+def warehouse_beds(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> Iterator[dg.MaterializeResult]:
+    """What beds tell of a range of dates: samples, scored nights, polls, stays."""
+    yield from _results(load_beds(home, warehouse, context.partition_keys))
 
 
 @dg.multi_asset(name=LEDGER, specs=[_spec(NIGHT_LEDGER)], partitions_def=DAILY, backfill_policy=BACKFILL)

@@ -21,7 +21,7 @@ from connectors.lake.publish import TEMPORARY
 from connectors.warehouse.loading import WarehouseUnavailable as WarehouseUnavailable
 from connectors.warehouse.mart_changes import LOADED, mart_changes
 from schemas.documents import DELETED
-from schemas.marts import MART_PARTITIONS, WAREHOUSE_TABLES
+from schemas.marts import MART_PARTITIONS, MART_TABLES, WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES
 from schemas.tables import (
     SESSION_HISTORY,
@@ -73,10 +73,15 @@ class DuckDbWarehouse:
 
     def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
         """Replace these partitions of a table that has a partition column. Raises: WarehouseUnavailable."""
+        self.load_tables({table: partitions})
+
+    def load_tables(self, tables: Mapping[Table, Mapping[date, pa.Table]]) -> None:
+        """The same of several tables, in one step. Raises: WarehouseUnavailable."""
         with self._copy() as connection:
-            _delete_partitions(connection, table, list(partitions))
-            for rows in partitions.values():
-                _insert(connection, table, rows)
+            for table, partitions in tables.items():
+                _delete_partitions(connection, table, list(partitions))
+                for rows in partitions.values():
+                    _insert(connection, table, rows)
 
     def load_whole(self, table: Table, rows: pa.Table) -> None:
         """Replace all rows of a table that has no partitions. Raises: WarehouseUnavailable."""
@@ -198,6 +203,8 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
             _comment(connection, table)
         else:
             _add_columns(connection, table, known[table.name])
+            if table in MART_TABLES:
+                _drop_columns(connection, table, known[table.name])
     connection.execute(_EPOCHS_VIEW)
     connection.execute(_AS_OF_MACRO)
 
@@ -217,6 +224,16 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table, known: Set
         connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {field.name} {_TYPES[field.type]}")
     if missing:
         _comment(connection, table)
+
+
+def _drop_columns(connection: duckdb.DuckDBPyConnection, table: Table, known: Set[str]) -> None:
+    """Columns of a mart that an older release had: where they take no nulls, no row of today could be loaded."""
+    for name in sorted(known - set(table.schema.names)):
+        connection.execute(f"ALTER TABLE {table.name} DROP COLUMN {_name(name)}")
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

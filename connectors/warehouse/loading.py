@@ -69,6 +69,9 @@ class Warehouse(Protocol):
     def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
         """Replace these partitions of a table that has a partition column."""
 
+    def load_tables(self, tables: Mapping[Table, Mapping[date, pa.Table]]) -> None:
+        """The same of several tables, in one step."""
+
     def load_whole(self, table: Table, rows: pa.Table) -> None:
         """Replace all rows of a table that has no partitions."""
 

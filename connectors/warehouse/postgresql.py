@@ -78,9 +78,14 @@ class PostgresWarehouse:
 
     def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
         """Replace these partitions of a table that has a partition column. Raises: WarehouseUnavailable."""
+        self.load_tables({table: partitions})
+
+    def load_tables(self, tables: Mapping[Table, Mapping[date, pa.Table]]) -> None:
+        """The same of several tables, in one step. Raises: WarehouseUnavailable."""
         with self._load() as connection:
-            rows = _fitting(table, partitions.values())
-            self._replace(connection, table, rows, _of_dates(table), list(partitions))
+            for table, partitions in tables.items():
+                rows = _fitting(table, partitions.values())
+                self._replace(connection, table, rows, _of_dates(table), list(partitions))
 
     def load_whole(self, table: Table, rows: pa.Table) -> None:
         """Replace all rows of a table that has no partitions. Raises: WarehouseUnavailable."""

@@ -171,6 +171,14 @@ def _differences(schema: str, table: Table, found: _Found) -> Iterator[tuple[str
     if missing := [name for name in table.key if name not in found.columns]:
         yield f"{table.name} has no {missing[0]}", f"ALTER TABLE {place} RENAME TO {table.name}_old"
         return
+    # Before the columns: one that is in the key of an older release takes no nulls as long as it is.
+    if found.key != table.key:
+        wanted_key = ", ".join(table.key)
+        drop = f"DROP CONSTRAINT {quoted(found.key_name)}, " if found.key else ""
+        yield (
+            f"{table.name} has the key ({', '.join(found.key)}) instead of ({wanted_key})",
+            f"ALTER TABLE {place} {drop}ADD PRIMARY KEY ({wanted_key})",
+        )
     for column in table.schema:
         if column.name not in found.columns:
             continue
@@ -194,13 +202,6 @@ def _differences(schema: str, table: Table, found: _Found) -> Iterator[tuple[str
                 f"{table.name} has a column of its own that does not take nulls",
                 f"ALTER TABLE {place} ALTER COLUMN {quoted(name)} DROP NOT NULL",
             )
-    if found.key != table.key:
-        wanted_key = ", ".join(table.key)
-        drop = f"DROP CONSTRAINT {quoted(found.key_name)}, " if found.key else ""
-        yield (
-            f"{table.name} has the key ({', '.join(found.key)}) instead of ({wanted_key})",
-            f"ALTER TABLE {place} {drop}ADD PRIMARY KEY ({wanted_key})",
-        )
 
 
 def _create(connection: "psycopg.Connection[Any]", table: Table, metadata: sa.MetaData) -> None:

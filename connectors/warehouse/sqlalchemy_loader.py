@@ -102,11 +102,16 @@ class SqlAlchemyWarehouse:
 
     def load_partitions(self, table: Table, partitions: Mapping[date, pa.Table]) -> None:
         """Replace these partitions of a table that has a partition column. Raises: WarehouseUnavailable."""
+        self.load_tables({table: partitions})
+
+    def load_tables(self, tables: Mapping[Table, Mapping[date, pa.Table]]) -> None:
+        """The same of several tables, in one step. Raises: WarehouseUnavailable."""
         with self._load() as connection:
-            target = _TABLES[table.name]
-            connection.execute(sa.delete(target).where(target.c[table.partition_column].in_(partitions)))
-            for rows in partitions.values():
-                _insert(connection, table, rows)
+            for table, partitions in tables.items():
+                target = _TABLES[table.name]
+                connection.execute(sa.delete(target).where(target.c[table.partition_column].in_(partitions)))
+                for rows in partitions.values():
+                    _insert(connection, table, rows)
 
     def load_whole(self, table: Table, rows: pa.Table) -> None:
         """Replace all rows of a table that has no partitions. Raises: WarehouseUnavailable."""
@@ -194,23 +199,38 @@ def _prepare(connection: sa.Connection) -> None:
     """Make what is missing; types are the database's own, so of what is there only names and keys are compared."""
     found = sa.inspect(connection)
     names = set(found.get_table_names())
+    _check_keys(found, names)
     for table in _TABLES.values():
         if table.name not in names:
             table.create(connection)
+            if MART_PARTITIONS.name in names:
+                # What was noted of it is of a table that is no longer there.
+                noted = _TABLES[MART_PARTITIONS.name]
+                connection.execute(sa.delete(noted).where(noted.c.mart == table.name))
             continue
-        key = [column.name for column in table.primary_key]
-        if (is_key := found.get_pk_constraint(table.name)["constrained_columns"]) != key:
-            statement = f"ALTER TABLE {table.name} RENAME TO {table.name}_old;"
-            raise IncompatibleWarehouse(
-                f"The warehouse's tables do not fit this release ({table.name} has the key ({', '.join(is_key)}) "
-                f"instead of ({', '.join(key)})): nothing was loaded; run `{statement}`, then run again.",
-                statement,
-            )
         known = {column["name"] for column in found.get_columns(table.name)}
         for column in table.columns:
             if column.name not in known:
                 type_name = column.type.compile(dialect=connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {type_name}")
+
+
+def _check_keys(found: "sa.Inspector", names: set[str]) -> None:
+    problems, statements = [], []
+    for table in _TABLES.values():
+        if table.name not in names:
+            continue
+        key = [column.name for column in table.primary_key]
+        if (is_key := found.get_pk_constraint(table.name)["constrained_columns"]) != key:
+            problems.append(f"{table.name} has the key ({', '.join(is_key)}) instead of ({', '.join(key)})")
+            statements.append(f"ALTER TABLE {table.name} RENAME TO {table.name}_old;")
+    if statements:
+        statement = " ".join(statements)
+        raise IncompatibleWarehouse(
+            f"The warehouse's tables do not fit this release ({', '.join(problems)}): nothing was loaded; run "
+            f"`{statement}`, then run again.",
+            statement,
+        )
 
 
 def _sessions_under(connection: sa.Connection, day: date) -> set[tuple[Any, ...]]:

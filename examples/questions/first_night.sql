@@ -7,25 +7,23 @@ with
 numbered as (
     select
         org_id,
-        source,
         user_id,
         sleep_onset_latency_s / 60.0 as latency_min,
         100 * sleep_efficiency as efficiency_pct,
-        row_number() over (partition by source, user_id order by night_of) as night
+        row_number() over (partition by user_id order by night_of) as night
     from nights
     where in_means and sleep_onset_latency_s is not null and sleep_efficiency is not null
 ),
 users_of as (
     select
         org_id,
-        source,
         user_id,
         avg(case when night = 1 then latency_min end) - avg(case when night > 1 then latency_min end) as latency_min,
         avg(case when night = 1 then efficiency_pct end) - avg(case when night > 1 then efficiency_pct end)
             as efficiency_points
     from numbered
     where night <= 7
-    group by org_id, source, user_id
+    group by org_id, user_id
     having count(*) >= 4
 )
 select

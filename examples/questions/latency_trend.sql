@@ -4,7 +4,6 @@
 with
 latencies as (
     select
-        source,
         user_id,
         sleep_onset_latency_s / 60.0 as latency_min,
         (night_of - date '2020-01-01') / 7.0 as week
@@ -17,6 +16,6 @@ select
     round(cast(avg(latency_min) as decimal(18, 6)), 1) as latency_min,
     round(cast(regr_slope(latency_min, week) as decimal(18, 6)), 2) as min_per_week
 from latencies
-group by source, user_id
+group by user_id
 having count(*) >= 14
 order by min_per_week desc, user_id

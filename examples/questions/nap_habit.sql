@@ -4,7 +4,6 @@
 with
 days as (
     select
-        source,
         user_id,
         naps,
         nap_tracked_s,
@@ -20,6 +19,6 @@ select
     round(cast(avg(case when naps > 0 then hours_asleep end) as decimal(18, 6)), 2) as hours_after_nap,
     round(cast(avg(case when naps = 0 then hours_asleep end) as decimal(18, 6)), 2) as hours_without_nap
 from days
-group by source, user_id
+group by user_id
 having sum(naps) > 0
 order by nap_days_pct desc, user_id

@@ -9,6 +9,6 @@ select
     round(cast(stddev_samp(mid_sleep_after_noon_s) / 60 as decimal(18, 6)), 1) as mid_sleep_sd_min
 from nights
 where in_means
-group by source, user_id
+group by user_id
 having count(mid_sleep_after_noon_s) >= 7
 order by mid_sleep_sd_min, user_id

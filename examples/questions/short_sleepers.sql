@@ -3,12 +3,12 @@
 -- shortest. The 14 nights end with the user's newest night that is over; naps do not make up for a night.
 with
 newest as (
-    select source, user_id, max(night_of) as night_of from nights where verdict is not null group by source, user_id
+    select user_id, max(night_of) as night_of from nights where verdict is not null group by user_id
 ),
 recent as (
-    select n.source, n.user_id, n.total_sleep_time_s / 3600.0 as hours_asleep
+    select n.user_id, n.total_sleep_time_s / 3600.0 as hours_asleep
     from nights as n
-    join newest as l on l.source = n.source and l.user_id = n.user_id
+    join newest as l on l.user_id = n.user_id
     where n.in_means and n.total_sleep_time_s is not null and n.night_of > l.night_of - 14 and n.night_of <= l.night_of
 )
 select
@@ -17,6 +17,6 @@ select
     count(*) filter (where hours_asleep < 6) as short_nights,
     round(cast(min(hours_asleep) as decimal(18, 6)), 2) as shortest_hours
 from recent
-group by source, user_id
+group by user_id
 having count(*) filter (where hours_asleep < 6) >= 3
 order by short_nights desc, user_id

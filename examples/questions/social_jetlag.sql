@@ -5,7 +5,6 @@
 with
 kinds as (
     select
-        source,
         user_id,
         (mid_sleep_after_noon_s - 43200) / 3600 as mid_sleep,
         extract(isodow from night_of) in (5, 6) as is_weekend
@@ -14,14 +13,13 @@ kinds as (
 ),
 means as (
     select
-        source,
         user_id,
         count(*) filter (where not is_weekend) as week_nights,
         count(*) filter (where is_weekend) as weekend_nights,
         avg(case when not is_weekend then mid_sleep end) as week_mid_sleep,
         avg(case when is_weekend then mid_sleep end) as weekend_mid_sleep
     from kinds
-    group by source, user_id
+    group by user_id
 )
 select
     user_id,

@@ -9,5 +9,5 @@ select
     round(cast(100.0 * sum(rem_sleep_s) / sum(total_sleep_time_s) as decimal(18, 6)), 1) as rem_pct
 from nights
 where in_means and has_stages = '4-stage' and total_sleep_time_s > 0
-group by source, user_id
+group by user_id
 order by user_id

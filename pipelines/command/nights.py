@@ -1,6 +1,7 @@
 """``nightshift nights``: for every expected night why there is data or why not; the cohort's, or one user's calendar.
 
-Shows the table ``night_ledger`` as it was last built; nothing is decided here.
+Shows the table ``night_ledger`` as it was last built, one row a person and night: of several sources the one that tells
+most, as the mart ``nights`` has it without a main sleep. Nothing else is decided here.
 """
 
 import calendar
@@ -22,7 +23,6 @@ from pipelines.command.console import (
     print_table,
     say,
 )
-from schemas.asleep import ASLEEP
 from schemas.night_counts import completeness, percent
 from schemas.night_verdicts import (
     COMPLETE,
@@ -60,7 +60,7 @@ SYMBOLS: dict[str, tuple[str, str | None]] = {
 }
 """The letter of each verdict in a calendar and its colour on a terminal; A is for awake."""
 
-_TOLD = ("verdict", "reason", "session_ids", "main_session_id", "late_days", "revised", "path")
+_TOLD = ("source", "verdict", "reason", "session_ids", "main_session_id", "late_days", "revised", "path")
 _TIMES = ("first_seen_at", "checked_at")
 
 Row = Mapping[str, Any]
@@ -82,7 +82,7 @@ def nights(
     user_id = given_id(user, "user id") if user is not None else None
     if user_id is not None:
         _check_rostered(home, user_id)
-    rows = [row for row in _rows(home, start, end) if user_id is None or row["user_id"] == user_id]
+    rows = merged(row for row in _rows(home, start, end) if user_id is None or row["user_id"] == user_id)
     if as_json:
         told = _cohort(rows) if user_id is None else [_of_user(row) for row in rows]
         say(json.dumps({"from": start.isoformat(), "to": end.isoformat(), "nights": told}))
@@ -92,6 +92,21 @@ def nights(
         _show_cohort(rows, settings.nightshift_completeness_threshold)
     else:
         _show_user(rows, start, end)
+
+
+def merged(rows: Iterable[Row]) -> list[Row]:
+    """One row of the ledger a person and night: of several sources the first by verdict, then by source."""
+    from schemas.marts import SOURCE_PRECEDENCE, VERDICT_PRECEDENCE
+
+    def place(row: Row) -> tuple[int, int, str]:
+        source = row["source"]
+        ranked = SOURCE_PRECEDENCE.index(source) if source in SOURCE_PRECEDENCE else len(SOURCE_PRECEDENCE)
+        return VERDICT_PRECEDENCE.index(row["verdict"]), ranked, source
+
+    found: dict[tuple[date, str], Row] = {}
+    for row in sorted(rows, key=place):
+        found.setdefault((row["night_of"], row["user_id"]), row)
+    return [found[key] for key in sorted(found)]
 
 
 def draw_calendar(verdicts: Mapping[date, str], first: date, last: date) -> Iterator[str]:
@@ -143,7 +158,7 @@ def _check_rostered(home: "Home", user_id: str) -> None:
     from connectors.state.roster import list_users
 
     with home.state.read() as connection:
-        if all(user.user_id != user_id for user in list_users(connection, ASLEEP)):
+        if all(user.user_id != user_id for user in list_users(connection)):
             raise WrongUsage("This user is not on the roster: see `nightshift users list`.")
 
 
@@ -192,6 +207,9 @@ def _show_user(rows: Sequence[Row], first: date, last: date) -> None:
     for line in draw_calendar(verdicts, first, last):
         say(line)
     say(legend(verdicts.values()))
+    tellers = Counter(row["source"] for row in rows)
+    if len(tellers) > 1:
+        say(f"Told by {', '.join(f'{source}: {count} night(s)' for source, count in sorted(tellers.items()))}")
     told = list(sentences(rows))
     if told:
         say()

@@ -23,8 +23,11 @@ def list_entries() -> None:
         say("Nothing is in quarantine.")
         return
     print_table(
-        ["id", "table", "partition", "reason", "field"],
-        [(entry.quarantine_id, entry.asset, entry.partition, entry.reason, entry.path) for entry in entries],
+        ["id", "source", "table", "partition", "reason", "field"],
+        [
+            (entry.quarantine_id, entry.source, entry.asset, entry.partition, entry.reason, entry.path)
+            for entry in entries
+        ],
     )
 
 
@@ -60,9 +63,10 @@ def show(
 @app.command("retry")
 def retry() -> None:
     """Build the partitions of everything in quarantine again; no call is made."""
-    from assets.builds import INPUTS, family_of
+    from assets.builds import INPUTS, family_of, mark_bed_days_dirty
     from connectors.state.dirty import mark_dirty
     from pipelines.command.progress import PullProgress
+    from schemas.eight_sleep import EIGHT_SLEEP
 
     settings, home = open_settings_and_home()
     before = [entry for entry in _entries(home) if entry.asset in INPUTS]
@@ -78,6 +82,8 @@ def retry() -> None:
     with home.state.write() as connection:
         for entry in before:
             mark_dirty(connection, family_of(entry.asset), [entry.partition])
+        # What a bed measured is made from the same documents as its sessions.
+        mark_bed_days_dirty(connection, {entry.partition for entry in before if entry.source == EIGHT_SLEEP})
     asleep = asleep_connection(settings, home)
     with open_runner(home, settings, PullProgress(live=False), asleep) as runner:
         runner.drain()

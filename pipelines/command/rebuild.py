@@ -37,9 +37,13 @@ class StillDamaged(NightshiftError):
 
 @dataclass(slots=True)
 class Extent:
-    """What is to be built again: UTC dates, nights, months (first days); ``stale`` dates have nothing in raw."""
+    """What is to be built again: UTC dates of sessions and of what beds tell, nights, months (first days).
+
+    ``stale`` dates have nothing in raw.
+    """
 
     days: set[date] = field(default_factory=set)
+    beds: set[date] = field(default_factory=set)
     nights: set[date] = field(default_factory=set)
     months: set[date] = field(default_factory=set)
     stale: set[date] = field(default_factory=set)
@@ -72,7 +76,13 @@ def run_rebuild(settings: "Settings", home: "Home", first: date, last: date) -> 
 
     Damaged raw files are in the summary. Raises: NightshiftError for everything else that cannot be built.
     """
-    from assets.builds import mark_days_dirty, mark_months_dirty, mark_nights_dirty, mark_users_dirty
+    from assets.builds import (
+        mark_bed_days_dirty,
+        mark_days_dirty,
+        mark_months_dirty,
+        mark_nights_dirty,
+        mark_users_dirty,
+    )
     from assets.raw.documents import Unwatched
     from connectors.lake.damage import find_damaged
     from connectors.lake.raw import RawDamaged
@@ -83,11 +93,12 @@ def run_rebuild(settings: "Settings", home: "Home", first: date, last: date) -> 
     began = time.monotonic()
     extent = extent_of(home, first, last)
     note(
-        f"Building {len(extent.days)} date(s), {len(extent.months)} month(s) and the users from raw; "
+        f"Building {len(extent.days | extent.beds)} date(s), {len(extent.months)} month(s) and the users from raw; "
         "the vendor is not asked."
     )
     with home.state.write() as connection:
         mark_days_dirty(connection, (day.isoformat() for day in extent.days))
+        mark_bed_days_dirty(connection, (day.isoformat() for day in extent.beds))
         mark_nights_dirty(connection, extent.nights)
         mark_months_dirty(connection, (f"{month:%Y-%m}" for month in extent.months))
         mark_users_dirty(connection)
@@ -101,7 +112,7 @@ def run_rebuild(settings: "Settings", home: "Home", first: date, last: date) -> 
     with home.state.read() as connection:
         quarantined = count_quarantined(connection)
     return {
-        "dates": len(extent.days),
+        "dates": len(extent.days | extent.beds),
         "months": len(extent.months),
         "dates_without_raw": len(extent.stale),
         "partitions_written": runner.files,
@@ -118,7 +129,8 @@ def as_row(file: "DamagedFile") -> dict[str, str]:
 
 def extent_of(home: "Home", first: date, last: date) -> Extent:
     """What raw holds of these dates, and what the layers hold of them."""
-    from assets.builds import DAILY_INPUTS, MONTHLY_INPUTS, NIGHT_INPUTS
+    from assets.builds import BED_INPUTS, DAILY_INPUTS, MONTHLY_INPUTS, NIGHT_INPUTS, bed_days
+    from assets.sources.known import SOURCES
 
     lake, fhir = home.root / "lake", home.root / "fhir"
 
@@ -131,13 +143,15 @@ def extent_of(home: "Home", first: date, last: date) -> Extent:
 
     months = {*home.raw.dates(ASLEEP, AVERAGE_STATS), *in_lake(MONTHLY_INPUTS, "month")}
     months |= {month for kind in fhir.glob("*") for month in _dates(kind, "month")}
-    raw_days = within(home.raw.dates(ASLEEP, SESSION))
+    raw_days = within(day for source in SOURCES for day in home.raw.dates(source, SESSION))
+    raw_beds, built_beds = within(bed_days(home)), within(in_lake(BED_INPUTS, "date"))
     built = within({*in_lake(DAILY_INPUTS, "date"), *(day for kind in fhir.glob("*") for day in _dates(kind, "date"))})
     return Extent(
+        beds=raw_beds | built_beds,
         days=raw_days | built | _unreadable_beside(home, first, last),
         nights=within(in_lake(NIGHT_INPUTS, "date")),
         months={month for month in months if first.replace(day=1) <= month <= last},
-        stale=built - raw_days,
+        stale=(built | built_beds) - raw_days - raw_beds,
     )
 
 

@@ -20,6 +20,7 @@ DATA_ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _DISPLAYS = {"unknown": "Unknown", "not-applicable": "Not Applicable"}
 
 ACTIVITY: Resource = {"coding": [{"system": OBSERVATION_CATEGORY, "code": "activity", "display": "Activity"}]}
+VITAL_SIGNS: Resource = {"coding": [{"system": OBSERVATION_CATEGORY, "code": "vital-signs", "display": "Vital Signs"}]}
 AVERAGE: Resource = {"coding": [{"system": OBSERVATION_STATISTICS, "code": "average", "display": "Average"}]}
 ABSENT: dict[str, Resource] = {
     reason: {"coding": [{"system": DATA_ABSENT_REASON, "code": reason, "display": display}]}
@@ -75,6 +76,19 @@ LOCAL_CONCEPTS: tuple[LocalConcept, ...] = (
     LocalConcept("average-sleep-onset", "Average sleep onset", "Average clock time of sleep onset."),
     LocalConcept("average-final-wake", "Average final wake", "Average clock time of the final wake."),
     LocalConcept("average-out-of-bed", "Average end of tracking", "Average clock time of the end of tracking."),
+    LocalConcept(
+        "hrv", "Heart rate variability", "Heart rate variability by an algorithm that the source does not state."
+    ),
+    LocalConcept("hrv-rmssd", "Heart rate variability (RMSSD)", "Root mean square of successive differences."),
+    LocalConcept("bed-temperature", "Bed temperature", "Temperature of the bed's surface; not of the body."),
+    LocalConcept(
+        "bed-presence", "In bed", "Whether the person lay in bed during effectivePeriod, as the bed was polled."
+    ),
+    LocalConcept("movement-count", "Tosses and turns", "How often the sleeper tossed or turned."),
+    LocalConcept("bed-night", "Night scored by a bed", "What the source of a bed says of a whole night."),
+    LocalConcept("sleep-fitness-score", "Sleep fitness score", "A score of the bed's vendor."),
+    LocalConcept("sleep-quality-score", "Sleep quality score", "A score of the bed's vendor."),
+    LocalConcept("sleep-routine-score", "Sleep routine score", "A score of the bed's vendor."),
 )
 """The local codes that are no metric."""
 

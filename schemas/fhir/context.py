@@ -20,6 +20,10 @@ _RESOURCE_TYPES: dict[Kind, str] = {
     "hypnogram": "Observation",
     "stage-interval": "Observation",
     "average-stats": "Observation",
+    "bed-night": "Observation",
+    "bed-series": "Observation",
+    "bed-sample": "Observation",
+    "bed-presence": "Observation",
 }
 
 
@@ -28,12 +32,14 @@ class FhirContext:
     """The setting of a mapping; make one and use it for every row (codes are computed once).
 
     ``base`` is the base of local URIs, without a slash at its end; ValueError if it has one. ``stage_intervals`` asks
-    for an Observation of each unbroken stage besides the hypnogram.
+    for an Observation of each unbroken stage besides the hypnogram, ``bed_samples`` for what a bed measured and who lay
+    in it.
     """
 
     pseudonyms: Pseudonymizer
     base: str = DEFAULT_BASE
     stage_intervals: bool = False
+    bed_samples: bool = False
 
     def __post_init__(self) -> None:
         if self.base.endswith("/"):

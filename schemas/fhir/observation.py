@@ -8,9 +8,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
+from schemas.asleep import ASLEEP
 from schemas.fhir.codes import ABSENT, ACTIVITY, Resource
 from schemas.fhir.context import FhirContext
-from schemas.fhir.pseudonyms import Kind
+from schemas.fhir.pseudonyms import PERSON, Kind
 from schemas.fhir.times import instant, period
 
 Status = Literal["preliminary", "final", "amended", "corrected", "entered-in-error"]
@@ -28,7 +29,7 @@ def beginning(
         "status": status,
         "category": [ACTIVITY],
         "code": code,
-        "subject": context.reference("patient", row["org_id"], row["source"], row["user_id"]),
+        "subject": context.reference("patient", row["org_id"], PERSON, row["user_id"]),
         "device": context.device_reference(row["source"]),
     }
 
@@ -42,9 +43,15 @@ def session_beginning(
     and a time of our own run would change the bytes at every rerun.
     """
     return {
-        **beginning(context, kind, session, session["session_id"], code, status),
+        **beginning(context, kind, session, session_name(session), code, status),
         **_times(session["start_time"], session["end_time"], session["timezone"], session["fetched_at"]),
     }
+
+
+def session_name(session: Mapping[str, Any]) -> str:
+    """What the pseudonyms of a session are made of. Only Asleep's ids are of one user; a bed's may be of two."""
+    session_id: str = session["session_id"]
+    return session_id if session["source"] == ASLEEP else f"{session['user_id']}/{session_id}"
 
 
 @lru_cache(maxsize=4)

@@ -6,8 +6,11 @@ A Patient is an opaque pseudonym and nothing else: no name, birth date, gender o
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.fhir.codes import Resource
 from schemas.fhir.context import FhirContext
+from schemas.fhir.pseudonyms import PERSON
 
 
 class _Service(NamedTuple):
@@ -15,12 +18,15 @@ class _Service(NamedTuple):
     manufacturer: str
 
 
-_SERVICES: dict[str, _Service] = {"asleep": _Service("AsleepTrack sleep analysis service", "Asleep")}
+_SERVICES: dict[str, _Service] = {
+    ASLEEP: _Service("AsleepTrack sleep analysis service", "Asleep"),
+    EIGHT_SLEEP: _Service("Eight Sleep Pod", "Eight Sleep"),
+}
 
 
 def patient(context: FhirContext, user: Mapping[str, Any]) -> Resource:
-    """The Patient of a row of ``users``."""
-    return context.identity("patient", user["org_id"], user["source"], user["user_id"])
+    """The Patient of a row of ``users``: the same one for every source that follows the person."""
+    return context.identity("patient", user["org_id"], PERSON, user["user_id"])
 
 
 def device(context: FhirContext, source: str) -> Resource:

@@ -8,7 +8,21 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["patient", "device", "session", "hypnogram", "stage-interval", "average-stats", "provenance"]
+from schemas.asleep import ASLEEP
+
+Kind = Literal[
+    "patient",
+    "device",
+    "session",
+    "hypnogram",
+    "stage-interval",
+    "average-stats",
+    "bed-night",
+    "bed-series",
+    "bed-sample",
+    "bed-presence",
+    "provenance",
+]
 
 KIND_LETTERS: dict[Kind, str] = {
     "patient": "p",
@@ -17,9 +31,17 @@ KIND_LETTERS: dict[Kind, str] = {
     "hypnogram": "h",
     "stage-interval": "i",
     "average-stats": "a",
+    "bed-night": "n",
+    "bed-series": "b",
+    "bed-sample": "m",
+    "bed-presence": "l",
     "provenance": "v",
 }
 """First letter of a pseudonym: says what it names, and keeps an id from starting with a digit."""
+
+PERSON = ASLEEP
+"""In the place of the source for Patients: who is followed at several sources is one person, hence one Patient. It is
+the name of the first source, so that the Patients of homes that began with it stay the same."""
 
 SHORTEST_KEY_BYTES = 16
 HEX_DIGITS = 40

@@ -5,11 +5,12 @@ A null is never written as 0. What the source does not have is left out; what it
 work of the lake.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from schemas.asleep import NO_BREATHING_STABILITY
+from schemas.fhir.bed_samples import sample_observations
 from schemas.fhir.codes import Resource
 from schemas.fhir.context import FhirContext
 from schemas.fhir.hypnograms import has_epochs, hypnogram_code, hypnogram_observation
@@ -43,10 +44,12 @@ def session_observations(
     session: Mapping[str, Any],
     hypnogram: Mapping[str, Any] | None = None,
     intervals: Iterable[Mapping[str, Any]] = (),
+    samples: Sequence[Mapping[str, Any]] = (),
 ) -> list[Resource]:
-    """All Observations of a night: the session, its hypnogram if there is one with epochs, its stage intervals.
+    """All Observations of a night: the session, its hypnogram if there is one with epochs, its stages, its samples.
 
-    ``intervals`` are rows of ``sleep_stage_intervals``, used only if the context asks for them.
+    ``intervals`` are rows of ``sleep_stage_intervals``, ``samples`` of ``bed_samples``, used only if the context asks
+    for them.
     """
     status = status_of(session)
     members = []
@@ -55,6 +58,8 @@ def session_observations(
     if context.stage_intervals:
         coded = (interval for interval in intervals if has_stage_code(interval))
         members += [stage_interval_observation(context, session, interval, status) for interval in coded]
+    if context.bed_samples:
+        members += sample_observations(context, session, samples, status)
     return [session_observation(context, session, members, status), *members]
 
 
@@ -66,7 +71,7 @@ def status_of(session: Mapping[str, Any]) -> Status:
 def retracted_observations(context: FhirContext, session: Mapping[str, Any], deleted_at: datetime) -> list[Resource]:
     """The Observations of a session that the vendor deleted: entered in error, without values, under the same ids.
 
-    ``session`` is the last version that had content, a row of ``session_history``. Stage intervals are not repeated:
+    ``session`` is the last version that had content, a row of ``session_history``. Stages and samples are not repeated:
     who has them knows them as members of the session.
     """
     row: Mapping[str, Any] = {**session, "fetched_at": deleted_at}

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.fhir.codes import Resource
 from schemas.fhir.context import FhirContext
-from schemas.fhir.observation import Status, beginning
+from schemas.fhir.observation import Status, beginning, session_name
 from schemas.fhir.times import instant, period
 
 PGHD = "http://hl7.org/fhir/uv/phr/CodeSystem/observation-pghd-codes"
@@ -60,4 +60,4 @@ def stage_interval_observation(
 
 def interval_id(session: Mapping[str, Any], interval: Mapping[str, Any]) -> str:
     """What the pseudonym of an interval is made of: the session and the index of the first epoch."""
-    return f"{session['session_id']}/{interval['first_epoch']}"
+    return f"{session_name(session)}/{interval['first_epoch']}"

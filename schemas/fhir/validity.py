@@ -19,7 +19,9 @@ STATUSES = frozenset({"preliminary", "final", "amended", "corrected", "entered-i
 """The codes of observation-status that Nightshift may write."""
 
 CATEGORIES = frozenset({"activity", "vital-signs"})
-UNITS = frozenset({metric.fhir.unit for metric in METRICS if metric.fhir.unit} | {"%", "1", "{count}", "{stage}"})
+UNITS = frozenset(
+    {metric.fhir.unit for metric in METRICS if metric.fhir.unit} | {"%", "1", "{count}", "{stage}", "/min", "ms", "Cel"}
+)
 """Every UCUM unit that Nightshift may write."""
 
 IDENTIFIED = frozenset({"Patient", "Device", "Observation"})
@@ -35,7 +37,8 @@ _FORMS = {
     "valueDateTime": re.compile(_OFFSET),
     "valueTime": re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"),
     "reference": re.compile(r"(Patient|Device|Observation)/[A-Za-z0-9\-.]{1,64}|#[a-z]+"),
-    "data": re.compile(r"(E|\d+)( (E|\d+))*"),
+    "effectiveDateTime": re.compile(_OFFSET),
+    "data": re.compile(r"(E|-?\d+(\.\d+)?)( (E|-?\d+(\.\d+)?))*"),
 }
 
 _MODELS: dict[str, type[BaseModel]] = {}

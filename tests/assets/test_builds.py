@@ -8,6 +8,7 @@ import pytest
 
 from assets.builds import (
     ALL_USERS,
+    BED_INPUTS,
     DAILY_INPUTS,
     INPUTS,
     LIVE_INPUTS,
@@ -243,13 +244,13 @@ def test_marks_reach_all_assets_of_a_family_and_no_other(home: Home) -> None:
 
 
 def test_inputs_come_before_what_reads_them_and_are_of_its_family() -> None:
-    """The order of the families is the order of the flow."""
-    for family in (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS):
+    """The order of the families is the order of the flow; what beds measured is in the Observations of their nights."""
+    for family in (BED_INPUTS, DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS):
         names = list(family)
         for number, (asset, inputs) in enumerate(family.items()):
-            assert set(inputs) <= set(names[:number])
+            assert set(inputs) <= {*names[:number], *BED_INPUTS}
             assert family_of(asset) == names
-    families = (DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, LIVE_INPUTS, MARTS_INPUTS)
+    families = (BED_INPUTS, DAILY_INPUTS, NIGHT_INPUTS, MONTHLY_INPUTS, USER_INPUTS, LIVE_INPUTS, MARTS_INPUTS)
     assert len(INPUTS) == sum(map(len, families))
     assert {*MARTS_INPUTS[MARTS]} == {table.name for table in MART_INPUTS}
 

@@ -19,6 +19,8 @@ from tests.examples.conftest import Pulled
 __all__ = ["server"]  # a fixture, found by its name
 
 QUESTIONS = Path(__file__).parents[2] / "examples" / "questions"
+OF_TWO_SOURCES = ("source_agreement",)
+"""Asked in ``test_two_sources``: the people here sleep with the phone alone."""
 each_question = pytest.mark.parametrize("name", TRUTHS)
 
 
@@ -106,8 +108,8 @@ def test_the_world_has_what_the_questions_are_about(asked: Asked) -> None:
 def test_every_question_is_told_in_its_file() -> None:
     """Each opens with a comment: the question, and what one row of the answer is; there are at least ten."""
     files = sorted(path.stem for path in QUESTIONS.glob("*.sql"))
-    assert files == sorted(TRUTHS)
-    assert len(files) >= 10
+    assert files == sorted([*TRUTHS, *OF_TWO_SOURCES])
+    assert len(files) >= 11
     for name in files:
         first, second, *_ = question(name).splitlines()
         assert first.startswith("-- ")
@@ -115,7 +117,7 @@ def test_every_question_is_told_in_its_file() -> None:
         assert second.startswith("-- One row is one ")
 
 
-@each_question
+@pytest.mark.parametrize("name", [*TRUTHS, *OF_TWO_SOURCES])
 def test_questions_are_in_the_sql_that_other_databases_share(name: str) -> None:
     """Nothing that only DuckDB knows."""
     code = "\n".join(line for line in question(name).lower().splitlines() if not line.startswith("--"))

@@ -145,7 +145,7 @@ def test_definitions_load_quietly_without_a_key(tmp_path: Path) -> None:
     )
     assert json.loads(loaded.stdout) == {
         "warnings": [],
-        "jobs": ["average_stats", "backfill", "inbox", "live", "marts", "nightly", "nights", "sleep", "users"],
+        "jobs": ["average_stats", "backfill", "beds", "inbox", "live", "marts", "nightly", "nights", "sleep", "users"],
     }
     assert loaded.stderr == ""
 

@@ -108,7 +108,7 @@ def test_tables_and_their_columns(shell: Shell) -> None:
     """With units; an answer is a table unless CSV is asked for; what comes after .quit is not looked at."""
     ended = shell(".tables\n.describe sleep_sessions\n.help\nselect 42 as answer;\n.quit\nselect nothing;\n")
     assert (ended.status, ended.err) == (0, "")
-    assert "a user's night that is expected" in ended.out
+    assert "a person's night" in ended.out
     assert "REM sleep." in ended.out
     (line,) = [line for line in ended.out.splitlines() if line.split()[:1] == ["rem_sleep_s"]]
     assert line.split()[1:3] == ["int64", "s"]

@@ -5,20 +5,31 @@ import re
 import pyarrow as pa
 import pytest
 
-from schemas.marts import COHORT_DAYS, MART_TABLES, NIGHTS, USER_MONTHS, USER_WEEKS
+from schemas.marts import (
+    COHORT_DAYS,
+    MART_TABLES,
+    NIGHTS,
+    SOURCE_PRECEDENCE,
+    USER_MONTHS,
+    USER_WEEKS,
+    VERDICT_PRECEDENCE,
+)
 from schemas.metrics import METRICS
+from schemas.night_verdicts import VERDICTS
 from schemas.tables import LAKE_TABLES, SLEEP_SESSIONS, Table
 
 each_mart = pytest.mark.parametrize("table", MART_TABLES, ids=[table.name for table in MART_TABLES])
 
 
 def test_the_marts_and_their_keys() -> None:
-    """Four of them, none with the name of a lake table."""
+    """All by person, whatever the source; none has the name of a lake table."""
     assert {table.name: table.key for table in MART_TABLES} == {
-        "nights": ("source", "user_id", "night_of"),
-        "user_weeks": ("source", "user_id", "week_start"),
-        "user_months": ("source", "user_id", "month_start"),
-        "cohort_days": ("source", "org_id", "night_of"),
+        "nights": ("user_id", "night_of"),
+        "user_weeks": ("user_id", "week_start"),
+        "user_months": ("user_id", "month_start"),
+        "cohort_days": ("org_id", "night_of"),
+        "source_agreement_nights": ("user_id", "night_of"),
+        "source_agreement": ("org_id", "user_id", "metric"),
     }
     assert not {table.name for table in MART_TABLES} & {table.name for table in LAKE_TABLES}
 
@@ -73,3 +84,11 @@ def test_cohorts_have_neither_users_nor_sessions() -> None:
     """Counts and quantiles only."""
     assert not {"user_id", "session_id", "main_session_id"} & set(COHORT_DAYS.schema.names)
     assert COHORT_DAYS.unit("total_sleep_time_s_p50") == "s"
+
+
+def test_every_verdict_has_a_place_where_sources_are_merged() -> None:
+    """In the order in which one source is judged; only what says that a source is not followed comes last."""
+    assert sorted(VERDICT_PRECEDENCE) == sorted(VERDICTS)
+    assert VERDICT_PRECEDENCE[-2:] == ("user_gone", "inactive")
+    assert list(VERDICT_PRECEDENCE[:-2]) == [one for one in VERDICTS if one in VERDICT_PRECEDENCE[:-2]]
+    assert SOURCE_PRECEDENCE == ("asleep", "eight_sleep")

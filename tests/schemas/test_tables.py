@@ -205,7 +205,7 @@ def test_columns_and_key_are_those_of_the_contract(table: Table, columns: dict[s
 
 
 def test_the_tables_are_those_of_the_contract() -> None:
-    """Seven of them, by the names of their folders."""
+    """Seven of every source and four of beds, by the names of their folders."""
     assert [table.name for table in LAKE_TABLES] == [
         "sleep_sessions",
         "sleep_hypnograms",
@@ -214,6 +214,10 @@ def test_the_tables_are_those_of_the_contract() -> None:
         "night_ledger",
         "average_stats",
         "users",
+        "bed_samples",
+        "bed_nights",
+        "bed_status",
+        "bed_presence",
     ]
 
 

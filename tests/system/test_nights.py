@@ -216,6 +216,7 @@ def test_a_users_nights_as_json_and_by_stdin(warm: WarmProcess, people: People, 
     assert [night["verdict"] for night in told["nights"]] == ["no_recording", "complete"]
     assert told["nights"][1] == {
         "night_of": str(NIGHT),
+        "source": "asleep",
         "verdict": "complete",
         "reason": None,
         "session_ids": [session.id],

@@ -104,6 +104,22 @@ def test_a_bed_that_is_offline_tells_no_change(watched: Watched, rig: Rig) -> No
     assert "A bed is offline" in watched.notes[2]
 
 
+def test_every_answer_is_kept_also_of_a_bed_that_is_offline(watched: Watched, rig: Rig) -> None:
+    """A look that failed has no answer to keep; one that says that the hub is away is an answer."""
+    bed = rig.world.beds()[0]
+    kept: list[bool] = []
+
+    def unplug() -> None:
+        bed.online = False
+
+    def fail() -> None:
+        bed.online = True
+        rig.faults.set(Fault("forbidden", "status", None))
+
+    watched.run(presence(rig, "left", True), unplug, fail, keep=lambda status: kept.append(status.online))
+    assert kept == [True, True, False]
+
+
 def test_an_unreachable_host_is_asked_again_with_another_client(
     watched: Watched, rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """Rows of the lake for tests of the marts, written as somebody would tell a night: from when until when, and where."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from assets.marts.build import MART_INPUTS, Marts, build_marts
 from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.night_verdicts import NightFacts, NightSession, Standing, judge
 from schemas.nights import local_date, night_of
+from schemas.stages import EPOCH_S, STAGE_NAMES, stage_intervals
 
 Row = dict[str, Any]
 ENDED = datetime(2027, 1, 1, tzinfo=UTC)
@@ -60,6 +62,7 @@ def session_between(name: str, start: datetime, end: datetime, zone: str, **chan
     return row | changes
 
 
+BED: Row = {"source": EIGHT_SLEEP}
 AWAKE: Row = {"total_sleep_time_s": 0, "sleep_onset": None, "final_wake": None}
 NO_FIGURES: Row = {"total_sleep_time_s": None, "time_in_bed_s": None, "sleep_onset": None, "final_wake": None}
 TOO_SHORT: Row = NO_FIGURES | {"peculiarities": ["TOO_SHORT_FOR_ANALYSIS"]}
@@ -112,9 +115,27 @@ def _judged(row: Row) -> NightSession:
     )
 
 
-def marts_of(sessions: Sequence[Row], ledger: Sequence[Row] = (), users: Sequence[Row] = ()) -> Marts:
-    """The marts over these rows of the lake."""
-    rows = {"sleep_sessions": sessions, "night_ledger": ledger, "users": users}
+def stages_of(session: Row, codes: Iterable[int], begins: datetime | None = None) -> list[Row]:
+    """The rows of ``sleep_stage_intervals`` of a session with these lake codes, an epoch each, from its start on."""
+    start, epoch = begins or session["start_time"], timedelta(seconds=EPOCH_S)
+    return [
+        {
+            **{name: session[name] for name in ("source", "user_id", "session_id")},
+            "stage": STAGE_NAMES[run.stage],
+            "start_time": start + run.first_epoch * epoch,
+            "end_time": start + (run.first_epoch + run.epochs) * epoch,
+            "first_epoch": run.first_epoch,
+            "epochs": run.epochs,
+        }
+        for run in stage_intervals(list(codes))
+    ]
+
+
+def marts_of(
+    sessions: Sequence[Row], ledger: Sequence[Row] = (), users: Sequence[Row] = (), stages: Sequence[Row] = ()
+) -> Marts:
+    """The marts over these rows of the lake; ``stages`` are those of ``sleep_stage_intervals``."""
+    rows = {"sleep_sessions": sessions, "night_ledger": ledger, "users": users, "sleep_stage_intervals": stages}
     with duckdb.connect() as connection:
         for table in MART_INPUTS:
             connection.register(table.name, pa.Table.from_pylist(list(rows[table.name]), schema=table.schema))

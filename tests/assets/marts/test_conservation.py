@@ -8,25 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.assets.marts.recordings import AWAKE, NO_FIGURES, TOO_SHORT, Row, ledger_of, marts_of, session_between
+from tests.assets.marts.recordings import AWAKE, BED, NO_FIGURES, TOO_SHORT, Row, ledger_of, marts_of, session_between
 
 BEGIN = datetime(2026, 10, 24, 6, tzinfo=UTC)
 """The clocks of Berlin go back in the night that follows."""
+DAY_S = 86_400
 USERS = ("ann", "ben", "cid", "dan")
 QUARTERS = st.integers(0, 3 * 96)
 ZONES = st.sampled_from(["Europe/Berlin", "Asia/Seoul", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+SOURCES: st.SearchStrategy[Row] = st.sampled_from([{}, BED])
+"""The phone, and the bed."""
 FIGURES: st.SearchStrategy[Row] = st.sampled_from([{}, {}, {}, AWAKE, NO_FIGURES, TOO_SHORT])
 
 
 @st.composite
 def any_sessions(draw: st.DrawFn) -> list[Row]:
-    """Up to 24 sessions of four users within three days, many of which overlap; some are longer than a day."""
+    """Up to 24 sessions of four users within three days, many of which overlap; some are longer than a day.
+
+    Both sources tell of everybody.
+    """
     rows = []
     for number in range(draw(st.integers(0, 24))):
         start = BEGIN + timedelta(minutes=15 * draw(QUARTERS))
         quarters = draw(st.integers(0, 48) | st.integers(90, 130))
         row = session_between(f"s{number}", start, start + timedelta(minutes=15 * quarters), draw(ZONES))
-        rows.append(row | draw(FIGURES) | {"user_id": draw(st.sampled_from(USERS))})
+        rows.append(row | draw(FIGURES) | draw(SOURCES) | {"user_id": draw(st.sampled_from(USERS))})
     return rows
 
 
@@ -47,6 +53,7 @@ def assert_conserved(sessions: list[Row]) -> None:
     assert [check for check in marts.checks if not check.passed] == []
     nights = marts.tables["nights"].to_pylist()
     assert_every_session_is_in_one_night_once(sessions, nights)
+    assert_the_main_sleep_is_a_sources(sessions, nights)
     assert_nothing_counts_twice(sessions, nights)
 
 
@@ -69,6 +76,26 @@ def assert_every_session_is_in_one_night_once(sessions: list[Row], nights: list[
         spans = [(by_id[i]["end_time"] - by_id[i]["start_time"]).total_seconds() for i in counted(night)]
         assert sum(night[part] for part in parts) == sum(spans)
         assert night["overlapped_only_s"] == night["recorded_s"] - sum(spans) >= 0
+
+
+def assert_the_main_sleep_is_a_sources(sessions: list[Row], nights: list[Row]) -> None:
+    """The night has a main sleep if a source by itself has one, and it is one of theirs, with all its figures."""
+    by_id = {row["session_id"]: row for row in sessions}
+    alone = marts_of([row | {"user_id": f"{row['user_id']} {row['source']}"} for row in sessions]).tables["nights"]
+    theirs = {
+        (*night["user_id"].split(), night["night_of"]): night["main_session_id"]
+        for night in alone.to_pylist()
+        if night["main_session_id"]
+    }
+    for night in nights:
+        key = (night["user_id"], night["night_of"])
+        of_sources = {source: main for (user, source, night_of), main in theirs.items() if (user, night_of) == key}
+        assert (night["main_session_id"] is None) == (not of_sources)
+        if main := night["main_session_id"]:
+            assert main == of_sources[night["source"]]
+            assert night["total_sleep_time_s"] == by_id[main]["total_sleep_time_s"]
+        known = {source for source, one in of_sources.items() if by_id[one]["total_sleep_time_s"] is not None}
+        assert not known or night["source"] in known or by_id[of_sources["eight_sleep"]]["time_in_bed_s"] > DAY_S
 
 
 def assert_nothing_counts_twice(sessions: list[Row], nights: list[Row]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -13,9 +14,9 @@ from connectors.lake.tables import LakeDamaged
 from connectors.state.dirty import list_dirty, mark_dirty
 from connectors.warehouse.duckdb import DuckDbWarehouse
 from schemas.marts import MART_TABLES
-from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS
+from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, Table
 from tests.assets.homes import StandingClock, new_home
-from tests.assets.marts.recordings import Row, ledger_of, session
+from tests.assets.marts.recordings import BED, Row, ledger_of, session, stages_of
 
 NIGHT = session("night", "3 23:00", "4 07:00")
 
@@ -34,6 +35,14 @@ def put(home: Home, *rows: Row) -> None:
     home.lake.replace(NIGHT_LEDGER, "date=2026-11-03", list(ledger_of(rows)))
     with home.state.write() as connection:
         mark_dirty(connection, [MARTS], [ALL_USERS])
+
+
+def with_bed(home: Home) -> None:
+    """Have the bed's recording of the night in the lake as well, with the stages of both and those of somebody else."""
+    bed, other = NIGHT | BED | {"session_id": "bed"}, NIGHT | {"user_id": "other"}
+    put(home, NIGHT, bed)
+    stages = [row for each in (NIGHT, bed, other) for row in stages_of(each, [0, 1] * 480)]
+    home.lake.replace(SLEEP_STAGE_INTERVALS, "date=2026-11-03", stages)
 
 
 def is_dirty(home: Home) -> bool:
@@ -61,12 +70,30 @@ def materialize(home: Home) -> dg.ExecuteInProcessResult:
 
 def test_what_changed_in_the_lake_is_in_the_marts(home: Home) -> None:
     """And then they are at rest."""
-    assert load_marts(home, warehouse_of(home)).replaced == dict.fromkeys((table.name for table in MART_TABLES), 1)
+    of_one_source = [table.name for table in MART_TABLES if not table.name.startswith("source_agreement")]
+    assert load_marts(home, warehouse_of(home)).replaced == dict.fromkeys(of_one_source, 1)
     assert nights(home) == [("night", 28_800)]
     assert not is_dirty(home)
     put(home, NIGHT | {"total_sleep_time_s": 20_000})
     load_marts(home, warehouse_of(home))
     assert nights(home) == [("night", 20_000)]
+
+
+def test_stages_are_read_only_of_people_with_two_sources(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home with one source reads none, however many nights it has."""
+    read, seen = home.lake.read, []
+
+    def noted(table: Table, *about: Any) -> Any:
+        seen.append(table.name)
+        return read(table, *about)
+
+    monkeypatch.setattr(home.lake, "read", noted)
+    assert not load_marts(home, warehouse_of(home)).marts.tables["source_agreement"].num_rows
+    assert SLEEP_STAGE_INTERVALS.name not in seen
+    with_bed(home)
+    agreement = load_marts(home, warehouse_of(home)).marts.tables["source_agreement_nights"].to_pylist()
+    assert seen.count(SLEEP_STAGE_INTERVALS.name) == 1
+    assert [(row["user_id"], row["epochs"], row["sleep_wake_kappa"]) for row in agreement] == [("ann", 960, 1.0)]
 
 
 def test_what_changes_while_they_are_computed_is_not_lost(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,11 +117,13 @@ def test_what_changes_while_they_are_computed_is_not_lost(home: Home, monkeypatc
 
 def test_dagster_is_told_rows_and_checks(home: Home) -> None:
     """Every mart with its row count and schema, every check passed, and no value of anybody."""
+    with_bed(home)
     result = materialize(home)
     assert result.success
     assert {event.asset_key for event in result.get_asset_materialization_events()} == set(MART_KEYS)
     for event in result.get_asset_materialization_events():
-        assert event.materialization.metadata["dagster/row_count"].value == 1
+        rows = 10 if event.asset_key == MART_KEYS[-1] else 1  # five metrics, of one person and of everybody
+        assert event.materialization.metadata["dagster/row_count"].value == rows
         assert event.materialization.metadata["partitions_replaced"].value == 1
     checks = result.get_asset_check_evaluations()
     assert len(checks) > 20

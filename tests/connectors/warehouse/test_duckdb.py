@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from connectors.lake.publish import TEMPORARY
 from connectors.warehouse.duckdb import DuckDbWarehouse, WarehouseUnavailable
+from schemas.bed_tables import BED_TABLES
 from schemas.marts import WAREHOUSE_TABLES
 from schemas.stages import STAGE_NAMES, stage_intervals
 from schemas.tables import (
@@ -38,6 +39,7 @@ NEXT_DAY = date(2025, 3, 11)
 BEFORE_MIDNIGHT = datetime(2025, 3, 10, 23, 59, tzinfo=UTC)
 STAGES = [0, 0, 1, 2, 2, 3, -1]
 EPOCH = timedelta(seconds=30)
+NO_BEDS = {table.name: 0 for table in BED_TABLES}
 
 
 @pytest.fixture
@@ -168,6 +170,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "night_ledger": 0,
         "average_stats": 2,
         "users": 1,
+        **NO_BEDS,
     }
     warehouse.load_nights({NEXT_DAY: night_tables()})
     warehouse.load_partitions(AVERAGE_STATS, {DAY: arrow(AVERAGE_STATS, [])})
@@ -181,6 +184,7 @@ def test_other_dates_and_months_stay(warehouse: DuckDbWarehouse) -> None:
         "night_ledger": 0,
         "average_stats": 1,
         "users": 0,
+        **NO_BEDS,
     }
 
 

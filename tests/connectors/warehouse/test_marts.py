@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import sqlalchemy as sa
 from duckdb import connect
 
 from assets.marts.build import Marts
 from connectors.warehouse import duckdb, postgresql, sqlalchemy_loader
 from connectors.warehouse.duckdb import DuckDbWarehouse
-from connectors.warehouse.loading import Warehouse
+from connectors.warehouse.loading import IncompatibleWarehouse, Warehouse
 from connectors.warehouse.sqlalchemy_loader import SqlAlchemyWarehouse
 from schemas.marts import MART_PARTITIONS, MART_TABLES
-from tests.assets.marts.recordings import Row, ledger_of, marts_of, session
+from tests.assets.marts.recordings import BED, Row, ledger_of, marts_of, session, stages_of
 from tests.connectors.warehouse import loads
 from tests.connectors.warehouse import test_sqlalchemy_loader as sqlite
 from tests.connectors.warehouse.conftest import Tried
@@ -49,6 +50,17 @@ def opened(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Opened:
 def marts(rows: list[Row]) -> Marts:
     """The marts over these sessions, whose nights were expected."""
     return marts_of(rows, ledger_of(rows))
+
+
+def two_sources(nights: int) -> Marts:
+    """The marts over some nights that the phone recorded, and the bed too; the bed says wake where the phone sleeps."""
+    phone = [
+        session(f"p{day}", f"{day} 23:00", f"{day + 1} 07:00", has_stages="4-stage") for day in range(3, 3 + nights)
+    ]
+    bed = [row | BED | {"session_id": f"b{number}"} for number, row in enumerate(phone)]
+    rows = [*phone, *bed]
+    stages = [one for row in rows for one in stages_of(row, [0, 1] * 480 if row["source"] == "asleep" else [0] * 960)]
+    return marts_of(rows, ledger_of(rows), stages=stages)
 
 
 def load(warehouse: Warehouse, found: Marts) -> dict[str, int]:
@@ -139,3 +151,76 @@ def test_duckdb_without_marts_gets_them(tmp_path: Path) -> None:
             connection.execute(f"DROP TABLE {table.name}")
     assert load(DuckDbWarehouse(path), marts(NIGHTS))["nights"] == 3
     has(DuckDbWarehouse(path), marts(NIGHTS))
+
+
+def test_the_agreement_of_two_sources_is_loaded_and_goes(opened: Opened) -> None:
+    """A row that moves to another partition, because the person's first common night is another one, is there once."""
+    found = two_sources(3)
+    assert load(opened(), found)["source_agreement"] == 1
+    has(opened(), found)
+    fewer = two_sources(2)
+    assert load(opened(), fewer)["source_agreement_nights"] == 1
+    has(opened(), fewer)
+    later = marts(NIGHTS)
+    load(opened(), later)
+    has(opened(), later)
+
+
+_OF_PERSONS = {
+    "user_weeks": "user_id, week_start",
+    "user_months": "user_id, month_start",
+    "cohort_days": "org_id, night_of",
+}
+
+
+def test_duckdb_with_marts_by_source_is_brought_up_to_date(tmp_path: Path) -> None:
+    """As the release before left it: a source in every mart, which took no nulls, and no list of sources."""
+    path = tmp_path / "warehouse.duckdb"
+    load(DuckDbWarehouse(path), marts(NIGHTS))
+    with connect(path) as connection:
+        for table in _OF_PERSONS:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN source VARCHAR DEFAULT 'asleep'")
+            connection.execute(f"ALTER TABLE {table} ALTER COLUMN source SET NOT NULL")
+        connection.execute("ALTER TABLE nights DROP COLUMN sources")
+        connection.execute("UPDATE mart_partitions SET fingerprint = 'of the release before'")
+    load(DuckDbWarehouse(path), marts(NIGHTS))
+    has(DuckDbWarehouse(path), marts(NIGHTS))
+    with connect(path, read_only=True) as connection:
+        found = connection.execute("SELECT table_name FROM duckdb_columns() WHERE column_name = 'source'").fetchall()
+        assert not {name for (name,) in found} & set(_OF_PERSONS)
+
+
+def test_postgresql_with_marts_by_source_is_refused_with_the_statement(tried: Tried) -> None:
+    """Which changes keys and loses no row; then the marts are loaded."""
+    load(tried.warehouse, marts(NIGHTS))
+    for table, key in {**_OF_PERSONS, "nights": "user_id, night_of"}.items():
+        if table != "nights":
+            tried.ask(f"ALTER TABLE {{schema}}.{table} ADD COLUMN source text NOT NULL DEFAULT 'asleep'")
+            tried.ask(f"ALTER TABLE {{schema}}.{table} ALTER COLUMN source DROP DEFAULT")
+        tried.ask(f"ALTER TABLE {{schema}}.{table} DROP CONSTRAINT {table}_pkey, ADD PRIMARY KEY (source, {key})")
+    tried.ask("ALTER TABLE {schema}.nights DROP COLUMN sources")
+    tried.ask("UPDATE {schema}.mart_partitions SET fingerprint = 'of the release before'")
+    with pytest.raises(IncompatibleWarehouse, match=r"nights has the key \(source, user_id, night_of\)") as refused:
+        load(tried.again(), marts(NIGHTS))
+    tried.ask(refused.value.statement)
+    load(tried.again(), marts(NIGHTS))
+    has(tried.again(), marts(NIGHTS))
+
+
+def test_other_databases_with_marts_by_source_are_refused_with_the_statement(tmp_path: Path) -> None:
+    """One for all their tables; what was noted of them is forgotten with them."""
+    warehouse = SqlAlchemyWarehouse(f"sqlite:///{tmp_path}/warehouse.db")
+    load(warehouse, marts(NIGHTS))
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/warehouse.db", poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for table, key in {**_OF_PERSONS, "nights": "user_id, night_of"}.items():
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+            columns = ", ".join(f"{name} TEXT" for name in ("source", *key.split(", ")))
+            connection.exec_driver_sql(f"CREATE TABLE {table} ({columns}, PRIMARY KEY (source, {key}))")
+    with pytest.raises(IncompatibleWarehouse, match=r"nights has the key .* cohort_days has the key ") as refused:
+        load(warehouse, marts(NIGHTS))
+    with engine.begin() as connection:
+        for statement in refused.value.statement.split("; "):
+            connection.exec_driver_sql(statement)
+    load(warehouse, marts(NIGHTS))
+    has(warehouse, marts(NIGHTS))

@@ -337,6 +337,22 @@ def test_watch_ends_cleanly(terminal: Terminal, rig: Rig) -> None:
     assert ended.stderr.endswith("Not watching any more.\n")
 
 
+@pytest.mark.parametrize(("options", "kept"), [((), 0), (("--record",), 12)])
+def test_watch_keeps_its_looks_when_told(options: tuple[str, ...], kept: int, terminal: Terminal, rig: Rig) -> None:
+    """Each look is a raw document for the tables of beds, those before Ctrl-C too; otherwise nothing is written."""
+    looks = iter(range(11))
+
+    async def sleep(seconds: float) -> None:
+        rig.clock.forward(seconds)
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+
+    terminal.accounts = [rig.connection(sleep=sleep)]
+    assert terminal("watch", "--every", "10", *options).exit_code == 0
+    home = terminal.accounts[0].home
+    assert len(home.raw.current_of_all_dates("eight_sleep", "bed_status")) == kept
+
+
 def test_an_unreachable_vendor_is_one_sentence(terminal: Terminal, rig: Rig) -> None:
     """Exit code 1."""
     terminal.accounts = [rig.connection(auth_url=NOBODY_LISTENS, client_url=NOBODY_LISTENS)]

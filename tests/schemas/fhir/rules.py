@@ -12,7 +12,7 @@ from schemas.fhir import Resource, code_system
 
 STATUSES = {"preliminary", "final", "amended", "corrected", "entered-in-error"}
 ABSENT_REASONS = {"unknown", "not-applicable"}
-UCUM_UNITS = {"min", "%", "1", "{#}", "{count}", "{events}/h", "{score}", "{stage}"}
+UCUM_UNITS = {"min", "%", "1", "{#}", "{count}", "{events}/h", "{score}", "{stage}", "/min", "ms", "Cel"}
 LOCAL_SYSTEM = "https://example.org/fhir/CodeSystem/sleep-metric"
 LOCAL_CODES = {concept["code"]: concept["display"] for concept in code_system()["concept"]}
 
@@ -24,7 +24,8 @@ FORMATS = {
     "issued": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
     "valueTime": r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d",
     "reference": r"(Patient|Device|Observation)/[a-z][0-9a-f]{1,63}",
-    "data": r"(E|\d)( (E|\d))*",
+    "effectiveDateTime": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d",
+    "data": r"(E|-?\d+(\.\d+)?)( (E|-?\d+(\.\d+)?))*",
 }
 
 
@@ -40,9 +41,10 @@ def broken_rules(observation: Resource) -> Iterator[str]:
         yield "status"
     if len(observation["identifier"]) != 1:
         yield "one identifier"
-    if datetime.fromisoformat(observation["effectivePeriod"]["start"]) > datetime.fromisoformat(
-        observation["effectivePeriod"]["end"]
-    ):
+    if ("effectivePeriod" in observation) == ("effectiveDateTime" in observation):
+        yield "one effective"
+    within = observation.get("effectivePeriod")
+    if within and datetime.fromisoformat(within["start"]) > datetime.fromisoformat(within["end"]):
         yield "per-1"
     if _has_value(observation) and any(_codings(observation) & _codings(c) for c in components(observation)):
         yield "obs-7"

@@ -9,10 +9,14 @@ from schemas.fhir import (
     Pseudonymizer,
     Resource,
     average_stats_observation,
+    bed_night_observation,
     code_system,
     hypnogram_observation,
+    presence_observation,
     session_observation,
 )
+from schemas.fhir.bed_samples import sample_observations
+from tests.schemas.fhir.bed_rows import bed_night, sample, stay
 from tests.schemas.fhir.rows import CONTEXT, epochs, month, night
 
 BASE = "https://sleep.example.com/fhir"
@@ -34,6 +38,9 @@ def _everything(context: FhirContext) -> list[Resource]:
         hypnogram_observation(context, night(), epochs()),
         hypnogram_observation(context, night(has_stages="2-stage"), epochs()),
         average_stats_observation(context, month(**breaths)),
+        bed_night_observation(context, bed_night()),
+        presence_observation(context, stay()),
+        *sample_observations(context, night(), [sample()]),
     ]
 
 

@@ -26,6 +26,15 @@ def test_a_night_points_at_its_patient_and_device() -> None:
     assert observation["device"] == {"reference": f"Device/{device(CONTEXT, 'asleep')['id']}"}
 
 
+def test_who_sleeps_with_phone_and_bed_is_one_patient() -> None:
+    """A person is a person to whoever gets the nights; the nights of either device are Observations of their own."""
+    phone, bed = session_observation(CONTEXT, night()), session_observation(CONTEXT, night(source="eight_sleep"))
+    assert patient(CONTEXT, user(source="eight_sleep")) == patient(CONTEXT, user())
+    assert bed["subject"] == phone["subject"]
+    assert bed["id"] != phone["id"]
+    assert bed["device"] != phone["device"]
+
+
 def test_patients_of_two_organisations_differ() -> None:
     """The same id at two organisations is two patients."""
     assert patient(CONTEXT, user())["id"] != patient(CONTEXT, user(org_id="another"))["id"]

@@ -96,4 +96,4 @@ def test_everything_made_here_is_fit_to_be_sent() -> None:
 
 def test_the_units_are_those_of_the_mapping() -> None:
     """The whole list of UCUM codes that may be written."""
-    assert {"min", "%", "1", "{#}", "{count}", "{events}/h", "{score}", "{stage}"} == UNITS
+    assert {"min", "%", "1", "{#}", "{count}", "{events}/h", "{score}", "{stage}", "/min", "ms", "Cel"} == UNITS
