@@ -129,14 +129,14 @@ def _(home, mo, read_table):
 
 @app.cell
 def _(both, charts, sleeper):
-    agreement = charts.bland_altman(both[both["user_id"] == sleeper.value]) if sleeper else None
+    agreement = charts.bland_altman(both[both["user_id"] == sleeper.value]) if sleeper is not None else None
     agreement
     return (agreement,)
 
 
 @app.cell
 def _(both, charts, home, read_table, sleeper):
-    _mine = both[both["user_id"] == sleeper.value].sort_values("night_of") if sleeper else both
+    _mine = both[both["user_id"] == sleeper.value].sort_values("night_of") if sleeper is not None else both
     two_hypnograms = None
     if len(_mine):
         _pair = _mine.iloc[-1]

@@ -22,6 +22,7 @@ Keep = Callable[[BedStatus], None]
 def keep_nothing(status: BedStatus) -> None:
     """Let an answer go."""
 
+
 WORDS = {True: "in bed", False: "out of bed"}
 
 

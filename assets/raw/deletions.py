@@ -59,7 +59,7 @@ class Brake:
         """Raises: TooManyDeletions if more sessions have vanished than a run may delete."""
         if self.pulled:
             raise TooManyDeletions(
-                f"Asleep no longer knows more than {self.allowed} sessions that this home has: none was deleted here. "
+                f"The vendor no longer knows more than {self.allowed} sessions that this home has: none was deleted. "
                 "If that is right, run nightshift sync --accept-deletions; if not, ask the vendor first."
             )
 

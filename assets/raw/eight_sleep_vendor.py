@@ -5,9 +5,10 @@ both: who is asked with which account is looked up once a pull. Talks to the ven
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
@@ -36,7 +37,7 @@ from connectors.errors import (
 )
 from connectors.http import Calls
 from connectors.lake.raw import HTTP_OK, NOT_FOUND
-from connectors.state.ledger import DELETED, LedgerDocument
+from connectors.state.ledger import DELETED, LedgerDocument, LedgerSession
 from connectors.state.roster import RosterUser
 from connectors.state.vendor import VendorAccount, key_fingerprint
 from schemas import documents
@@ -87,24 +88,50 @@ class EightSleepVendor:
         client = await self._client_of(user)
         return await client.get_interval(user.asked_as, session_id)
 
+    async def get_trend(self, user: RosterUser, day: date) -> Answer[Any] | None:
+        """The scored night of one day as it is told now; None if none is told. Raises: UserNotFound."""
+        client = await self._client_of(user)
+        answer = await client.trends(user.asked_as, day, day, user.timezone)
+        for raw in answer.result().days:
+            try:
+                night = decoded(raw, TrendDay)
+            except (ValueError, RecursionError):
+                continue
+            if night.day == day.isoformat() and night.has_night:
+                return replace_body(answer, bytes(raw))
+        return None
+
     async def pull_user(self, look: Look, pull: UserPull, first: date, last: date) -> None:
         """Sessions, then the scored nights of the window."""
         sessions = partial(pull_window_or_history, look, pull, first, last)
         await take_steps(pull, [sessions, partial(self._pull_trends, look, pull, first, last)])
 
     async def _pull_trends(self, look: Look, pull: UserPull, first: date, last: date) -> None:
-        """Keep every day whose content is new. A night belongs to the morning on which it ends."""
+        """Keep every day whose content is new. A night belongs to the morning on which it ends.
+
+        Asked for are the days of the window, and older ones whose sessions have changed.
+        """
         user = pull.user
-        if (window := user.active_within(first, last)) is None:
+        owed = _owed_days(look)
+        days = {day + beside * DAY for day in owed for beside in (-1, 0, 1)}  # whose the other sessions are
+        days |= {session.partition + late for session in pull.sessions for late in (timedelta(0), DAY)}
+        if window := user.active_within(first, last):
+            days |= set(_dates(window[0] - DAY, window[1] + DAY))
+        wanted = sorted(day for day in days if day <= local_date(look.now, user.timezone))
+        if not wanted:
             return
-        client = await self._client_of(user)
-        start, end = window[0] - DAY, min(window[1] + DAY, local_date(look.now, user.timezone))
-        while start <= end:
-            stop = min(end, start + (TREND_DAYS - 1) * DAY)
+        client, told = await self._client_of(user), _Told()
+        for start, stop in _spans(wanted):
             answer = await client.trends(user.asked_as, start, stop, user.timezone)
             pull.heard = True
-            _keep_days(look, pull, answer, (start, stop))
-            start = stop + DAY
+            _keep_days(look, pull, answer, (start, stop), told)
+        _bury(look, pull, told)
+        _are_settled(look, pull, owed & told.nights)
+        if told.unreadable:
+            raise UnreadableAnswer(
+                "Eight Sleep's trends have a night that is not as documented; the others are kept. Its format has "
+                "changed, look for a newer Nightshift."
+            )
 
     async def _client_of(self, user: RosterUser) -> EightSleepClient:
         """The account that sees a user. Raises: UserNotFound, or why an account could not be looked at."""
@@ -183,31 +210,37 @@ async def _sleepers(client: EightSleepClient) -> list[str]:
     seen = [me.user_id]
     for device_id in me.devices:
         bed = (await client.get_bed(device_id)).result()
-        seen += [user_id for user_id in (bed.left_user_id, bed.right_user_id) if user_id]
+        away = bed.away_sides.values() if isinstance(bed.away_sides, dict) else ()
+        seen += [user_id for user_id in (bed.left_user_id, bed.right_user_id, *away) if isinstance(user_id, str)]
     return seen
 
 
-def _keep_days(look: Look, pull: UserPull, answer: Answer[Trends], asked: tuple[date, date]) -> None:
-    """Keep the nights of an answer. Raises: UnreadableAnswer, once all that can be read is kept."""
-    unreadable, told = 0, set[date]()
+@dataclass
+class _Told:
+    """What the answers of a pull say of days: which were asked for (each with its answer), which have a night."""
+
+    asked: dict[date, Answer[Trends]] = field(default_factory=dict)
+    nights: set[date] = field(default_factory=set)
+    session_ids: set[str] = field(default_factory=set)
+    unreadable: int = 0
+
+
+def _keep_days(look: Look, pull: UserPull, answer: Answer[Trends], asked: tuple[date, date], told: _Told) -> None:
+    """Keep the nights of an answer, and note what it tells."""
+    told.asked |= dict.fromkeys(_dates(*asked), answer)
     for raw in answer.result().days:
         try:
             night = decoded(raw, TrendDay)
             day = date.fromisoformat(night.day)
         except (ValueError, RecursionError):
-            unreadable += 1
+            told.unreadable += 1
             continue
-        if not (asked[0] <= day <= asked[1] and day >= FIRST_DAY):
+        if not (night.has_night and asked[0] <= day <= asked[1] and day >= FIRST_DAY):
             continue
-        told.add(day)
-        if night.has_night and pull.user.is_within(day - DAY):
+        told.nights.add(day)
+        told.session_ids |= set(night.session_ids)
+        if pull.user.is_within(day - DAY):
             _keep_day(look, pull, day, replace_body(answer, bytes(raw)))
-    _bury(look, pull, answer, {day for day in _known_days(look) if asked[0] <= day <= asked[1]} - told)
-    if unreadable:
-        raise UnreadableAnswer(
-            "Eight Sleep's trends have a night that is not as documented; the others are kept. Its format has changed, "
-            "look for a newer Nightshift."
-        )
 
 
 def _keep_day(look: Look, pull: UserPull, day: date, night: Answer[Any]) -> None:
@@ -217,23 +250,70 @@ def _keep_day(look: Look, pull: UserPull, day: date, night: Answer[Any]) -> None
         pull.scored_days.add(day)
 
 
-def _known_days(look: Look) -> list[date]:
-    known = ((document_id, noted) for (kind, document_id), noted in look.known.documents.items() if kind == TREND)
-    return [date.fromisoformat(day) for day, noted in known if not noted.content_hash.startswith(TOMBSTONE)]
+def _known_days(look: Look) -> dict[date, LedgerDocument]:
+    """The days of which a night is kept that is not known to be gone, with what was noted of it."""
+    known = ((day, noted) for (kind, day), noted in look.known.documents.items() if kind == TREND)
+    return {date.fromisoformat(day): noted for day, noted in known if not noted.content_hash.startswith(TOMBSTONE)}
 
 
-def _bury(look: Look, pull: UserPull, answer: Answer[Any], vanished: set[date]) -> None:
-    """Note that a scored night is no more, where its sessions are known to be deleted: a fault is no deletion."""
-    for day in sorted(vanished):
-        theirs = [seen for seen in look.known.sessions.values() if seen.partition in (day - DAY, day)]
-        if theirs and all(seen.verdict == DELETED for seen in theirs):
+def _owed_days(look: Look) -> set[date]:
+    """The days of which a session may have been deleted since their night was kept."""
+    by_day = _sessions_by_day(look)
+    return {
+        day
+        for day, noted in _known_days(look).items()
+        for seen in by_day[day - DAY] + by_day[day]
+        if seen.verdict == DELETED and seen.changed_at > noted.fetched_at
+    }
+
+
+def _bury(look: Look, pull: UserPull, told: _Told) -> None:
+    """Note that a scored night is no more, where its sessions are known to be deleted: a fault is no deletion.
+
+    A session that is named by another day is none of its.
+    """
+    by_day = _sessions_by_day(look)
+    for day in sorted(_known_days(look).keys() & told.asked.keys() - told.nights):
+        near = by_day[day - DAY] + by_day[day]
+        if _are_deleted([seen for seen in near if seen.session_id not in told.session_ids]):
+            user, answer = pull.user, told.asked[day]
             content_hash = TOMBSTONE + sha256(answer.body).hexdigest()
-            gone = raw_document(pull.user, TREND, day.isoformat(), day, replace_body(answer, b""), content_hash)
+            gone = raw_document(user, TREND, day.isoformat(), day, replace_body(answer, b""), content_hash)
             pull.raw.append(replace(gone, status=NOT_FOUND, reason=documents.DELETED))
-            user = pull.user
             noted = LedgerDocument(user.source, TREND, user.user_id, day.isoformat(), content_hash, answer.fetched_at)
             pull.documents.append(noted)
             pull.scored_days.add(day)
+
+
+def _are_settled(look: Look, pull: UserPull, days: set[date]) -> None:
+    """Note that nights near a deleted session are as they were: they need not be asked for again."""
+    kept = {document.document_id for document in pull.documents}
+    for day, noted in _known_days(look).items():
+        if day in days and noted.document_id not in kept:
+            pull.documents.append(replace(noted, fetched_at=look.now))
+
+
+def _sessions_by_day(look: Look) -> defaultdict[date, list[LedgerSession]]:
+    by_day: defaultdict[date, list[LedgerSession]] = defaultdict(list)
+    for seen in look.known.sessions.values():
+        by_day[seen.partition].append(seen)
+    return by_day
+
+
+def _are_deleted(sessions: Sequence[LedgerSession]) -> bool:
+    return bool(sessions) and all(seen.verdict == DELETED for seen in sessions)
+
+
+def _dates(first: date, last: date) -> Iterator[date]:
+    return (first + number * DAY for number in range((last - first).days + 1))
+
+
+def _spans(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Days in order as few spans of at most ``TREND_DAYS`` days, each from the first to the last that is wanted."""
+    while days:
+        span = [day for day in days if day < days[0] + TREND_DAYS * DAY]
+        yield span[0], span[-1]
+        days = days[len(span) :]
 
 
 def replace_body(answer: Answer[Any], body: bytes) -> Answer[Any]:

@@ -27,6 +27,7 @@ from connectors.state.ledger import (
     NOT_ASKED,
     count_sessions,
     documents_of,
+    owe_average_stats,
     put_unpulled,
     sessions_of,
     unpulled,
@@ -149,6 +150,8 @@ async def pull(
         report = await _pull_users(home, errand, users, progress or Unseen())
     finally:
         mark_stale_nights(home, window.first, window.last)
+    if brake.pulled:
+        _have_statistics_asked_again(home, brake.vanished)
     brake.check()
     _delete(home, account, brake.vanished, report)
     if report.complete and not (window.only_unpulled and _left_over(home, source)):
@@ -194,6 +197,13 @@ async def pull_user_documents(
 def _look(home: Home, vendor: Vendor, known: Known) -> Look:
     """What a pull works with that lists nothing, so that it can miss nothing either."""
     return Look(vendor, known, Brake(allowed=0), home.clock())
+
+
+def _have_statistics_asked_again(home: Home, vanished: Sequence[Vanished]) -> None:
+    """What the vendor says of months whose sessions it has forgotten is not to stay once it knows them again."""
+    with home.state.write() as connection:
+        for source, user_id in {gone.user.key for gone in vanished}:
+            owe_average_stats(connection, source, user_id)
 
 
 def _delete(home: Home, account: VendorAccount, vanished: Sequence[Vanished], report: PullReport) -> None:

@@ -9,16 +9,24 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from assets.builds import mark_days_dirty, mark_months_dirty, mark_users_dirty
+from assets.builds import (
+    mark_bed_days_dirty,
+    mark_bed_polls_dirty,
+    mark_days_dirty,
+    mark_months_dirty,
+    mark_users_dirty,
+)
 from assets.raw.asleep_vendor import AsleepVendor
+from assets.raw.eight_sleep_vendor import TOMBSTONE, EightSleepVendor
 from assets.raw.pulled import last_day, time_after
+from assets.raw.remembered import SessionKey, by_id, key_of, missing_of, session_document
 from assets.raw.sessions_of_user import start_date
 from assets.raw.vendor import Vendor
 from connectors.answer import Answer
@@ -27,7 +35,7 @@ from connectors.errors import SessionNotFound, UserNotFound, VendorError, stops_
 from connectors.failpoints import failpoint
 from connectors.home import Home
 from connectors.lake.damage import DamagedFile, keep_evidence, set_aside
-from connectors.lake.raw import HTTP_OK, NOT_FOUND, CurrentDocument, RawDocument, moved
+from connectors.lake.raw import HTTP_OK, NOT_FOUND, RawDocument, moved
 from connectors.state.ledger import (
     DELETED,
     OWED,
@@ -45,18 +53,13 @@ from connectors.state.nights import sessions_starting
 from connectors.state.roster import DEFAULT_ORG, DEFAULT_ZONE, RosterUser, list_users
 from connectors.state.vendor import VendorAccount, check_vendor
 from schemas import documents
-from schemas.canonical import average_stats_hash, user_hash
-from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, USER
+from schemas.canonical import average_stats_hash, trend_hash, user_hash
+from schemas.documents import AVERAGE_STATS, SESSION, SESSION_LIST, TREND, USER
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import local_date, utc_date
 
 CHUNK = 100
 """Documents asked for before they are made durable."""
-
-ONE_PULL = timedelta(hours=1)
-"""A session fetched this soon after it was first seen was fetched by the pull that saw it."""
-
-SessionKey = tuple[str, str]
-"""User id, session id."""
 
 T = TypeVar("T")
 
@@ -69,6 +72,7 @@ class RepairReport:
     analysed there again. The vendor has the ``lost`` ones no longer; ``deleted`` are those of them that a human gave
     up. ``versions_lost`` counts documents of which earlier versions are lost. ``failed`` counts by kind of error.
     ``left`` files are still in their places; of the ``unknown`` ones among them the state does not know what they held.
+    ``polls`` counts files of what beds said when they were asked, which is lost or given up, too: then is over.
     """
 
     restored: int = 0
@@ -77,6 +81,7 @@ class RepairReport:
     lost: int = 0
     deleted: int = 0
     versions_lost: int = 0
+    polls: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     set_aside: list[DamagedFile] = field(default_factory=list)
     left: list[DamagedFile] = field(default_factory=list)
@@ -86,6 +91,15 @@ class RepairReport:
     def missing(self) -> int:
         """Documents that were not there again at the end."""
         return self.waiting + self.lost + self.failed.total()
+
+    def add(self, other: "RepairReport") -> None:
+        """Count in what the repair of another source came to."""
+        for name in ("restored", "newer", "waiting", "lost", "deleted", "versions_lost", "polls"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failed += other.failed
+        self.set_aside += other.set_aside
+        self.left += other.left
+        self.unknown += other.unknown
 
 
 @dataclass(slots=True)
@@ -141,7 +155,7 @@ class _Repair:
     async def repair(self, source: str, document: str, day: date, files: list[DamagedFile]) -> None:
         places = [keep_evidence(file) for file in files]  # before anything is written beside them
         before = self.report.missing
-        known = source == self._source and await self._fetch_again(document, day)
+        known = source == self._source and await self._fetch_again(document, day, len(files))
         if not known:
             self.report.unknown += files
         if known and self.report.missing == before:
@@ -151,11 +165,15 @@ class _Repair:
         else:
             self.report.left += files
 
-    async def _fetch_again(self, document: str, day: date) -> bool:
+    async def _fetch_again(self, document: str, day: date, files: int) -> bool:
         """Fetch what is missing of a kind and date; False if it is not known what there was."""
         match document, self._vendor:
             case documents.SESSION, _:
                 return await self._sessions(day)
+            case documents.TREND, EightSleepVendor() as vendor:
+                return await self._trends(vendor, day)
+            case documents.BED_STATUS, EightSleepVendor():
+                return self._polls(day, files)
             case documents.AVERAGE_STATS, AsleepVendor(client=client):
                 return await self._months(client, day)
             case documents.USER, AsleepVendor(client=client):
@@ -164,7 +182,7 @@ class _Repair:
 
     async def _sessions(self, day: date) -> bool:
         def mark(connection: sa.Connection) -> None:
-            mark_days_dirty(connection, [day.isoformat()])
+            self._mark_days(connection, {day})
 
         with self._home.state.read() as connection:
             there = sessions_starting(connection, self._source, day, day)
@@ -174,7 +192,7 @@ class _Repair:
         moves = self._moves(day, notes, {(seen.user_id, seen.session_id) for seen in known})
         self._commit([moves], mark)
         # What has moved here, and is damaged, is still under the date before as far as it can be read.
-        readable = _by_id(
+        readable = by_id(
             raw.readable_of_all_dates(self._source, SESSION) if notes else raw.readable(self._source, SESSION, day)
         )
         missing: list[LedgerSession] = []
@@ -200,14 +218,14 @@ class _Repair:
         the ledger knows where a session is. Versions that lay here cannot be fetched again.
         """
         raw, found = self._home.raw, _Found()
-        readable = _by_id(raw.readable(self._source, SESSION, day))
+        readable = by_id(raw.readable(self._source, SESSION, day))
         moving = {(note.user_id, note.document_id) for note in notes}
         found.raw += {replace(note, date=day) for note in notes} - notes
         for key, seen in self._known((moving | readable.keys()) - staying).items():
             found.days.add(seen.partition)
             if key in moving:
                 lying = raw.readable_versions(self._source, SESSION, seen.partition)
-                versions = next((each for each in lying if _key(each[-1]) == key), None)
+                versions = next((each for each in lying if key_of(each[-1]) == key), None)
                 self.report.versions_lost += versions is not None and len(versions) < versions[-1].revision
             else:
                 found.raw += moved(replace(readable[key].document, date=seen.partition), was=day)
@@ -233,7 +251,7 @@ class _Repair:
             return self._absent_session(seen, error.body if isinstance(error, SessionNotFound) else b"")
         head = self._vendor.source.head(answer)
         content_hash = self._vendor.source.session_hash(answer.body)
-        document = _session_document(seen, answer.body)
+        document = session_document(seen, answer.body)
         document = replace(document, fetched_at=time_after(seen, answer.fetched_at), content_hash=content_hash)
         if content_hash == seen.content_hash:
             self.report.restored += 1
@@ -252,7 +270,7 @@ class _Repair:
 
     def _absent_session(self, seen: LedgerSession, body: bytes) -> _Found:
         now = time_after(seen, self._home.clock())
-        tombstone = replace(_session_document(seen, body), status=NOT_FOUND, fetched_at=now, reason=documents.DELETED)
+        tombstone = replace(session_document(seen, body), status=NOT_FOUND, fetched_at=now, reason=documents.DELETED)
         if seen.verdict == DELETED:
             self.report.restored += 1
             return _Found(raw=[tombstone])
@@ -263,6 +281,8 @@ class _Repair:
         content_hash = f"tombstone:{sha256(body).hexdigest()}"
         deleted = replace(seen, verdict=DELETED, content_hash=content_hash, revision=seen.revision + 1, changed_at=now)
         tombstone = replace(tombstone, content_hash=content_hash, known_revision=deleted.revision, known_since=None)
+        if self._source == EIGHT_SLEEP:  # there are no statistics of months to ask for again
+            return _Found(raw=[tombstone], session=(seen, deleted))
         # In the zone of the user the session may be of the month before or after.
         days = [seen.partition + timedelta(days=offset) for offset in (-1, 0, 1)]
         owed = [
@@ -290,8 +310,37 @@ class _Repair:
         with self._home.state.read() as connection:
             known = documents_of_kind(connection, self._source, AVERAGE_STATS, f"{month:%Y-%m}")
         readable = self._home.raw.readable(self._source, AVERAGE_STATS, month)
-        await self._ask(_missing(known, readable), ask, mark)
+        await self._ask(missing_of(known, readable), ask, mark)
         return bool(known)
+
+    async def _trends(self, vendor: EightSleepVendor, day: date) -> bool:
+        def mark(connection: sa.Connection) -> None:
+            mark_bed_days_dirty(connection, [day.isoformat()])
+
+        async def ask(seen: LedgerDocument) -> _Found:
+            if seen.content_hash.startswith(TOMBSTONE):  # it said that there is no more, and holds nothing else
+                self.report.restored += 1
+                return _Found(raw=[replace(self._of(seen, day, seen.fetched_at, b""), status=NOT_FOUND)])
+            try:
+                answer = await vendor.get_trend(self._user(seen.user_id), day)
+            except UserNotFound:
+                answer = None
+            return self._absent_document(seen) if answer is None else self._answered(seen, answer, trend_hash, day)
+
+        with self._home.state.read() as connection:
+            known = documents_of_kind(connection, self._source, TREND, day.isoformat())
+        await self._ask(missing_of(known, self._home.raw.readable(self._source, TREND, day)), ask, mark)
+        return bool(known)
+
+    def _polls(self, day: date, files: int) -> bool:
+        """What a bed said once cannot be asked again: the files stay until a human gives them up."""
+        self.report.polls += files
+        if not self._accept_deletions:
+            self.report.lost += files
+            return True
+        self.report.deleted += files
+        self._commit([], lambda connection: mark_bed_polls_dirty(connection, [day.isoformat()]))
+        return True
 
     async def _users(self, client: AsleepClient) -> bool:
         async def ask(seen: LedgerDocument) -> _Found:
@@ -300,7 +349,7 @@ class _Repair:
         with self._home.state.read() as connection:
             known = documents_of_kind(connection, self._source, USER)
         readable = self._home.raw.readable_of_all_dates(self._source, USER)
-        await self._ask(_missing(known, readable), ask, mark_users_dirty)
+        await self._ask(missing_of(known, readable), ask, mark_users_dirty)
         return bool(known)
 
     async def _document(
@@ -311,25 +360,35 @@ class _Repair:
             answer = await ask
         except UserNotFound:
             return self._absent_document(seen)
-        user = self._roster.get(seen.user_id)
-        document = RawDocument(
-            org_id=user.org_id if user else DEFAULT_ORG,
-            source=seen.source,
-            document=seen.document,
-            user_id=seen.user_id,
-            document_id=seen.document_id,
-            date=day or utc_date(answer.fetched_at),
-            status=HTTP_OK,
-            fetched_at=answer.fetched_at,
-            content_hash=hash_of(answer.body),
-            body=answer.body,
-        )
+        return self._answered(seen, answer, hash_of, day or utc_date(answer.fetched_at))
+
+    def _answered(
+        self, seen: LedgerDocument, answer: Answer[Any], hash_of: Callable[[bytes], str], day: date
+    ) -> _Found:
+        document = self._of(seen, day, answer.fetched_at, answer.body)
+        document = replace(document, content_hash=hash_of(answer.body))
         if document.content_hash == seen.content_hash:
             self.report.restored += 1
             return _Found(raw=[document])
         self.report.newer += 1
         fetched = replace(seen, content_hash=document.content_hash, fetched_at=answer.fetched_at)
         return _Found(raw=[document], document=(seen, fetched))
+
+    def _of(self, seen: LedgerDocument, day: date, fetched_at: datetime, body: bytes) -> RawDocument:
+        """The document that the ledger remembers, with these bytes."""
+        user = self._roster.get(seen.user_id)
+        return RawDocument(
+            org_id=user.org_id if user else DEFAULT_ORG,
+            source=seen.source,
+            document=seen.document,
+            user_id=seen.user_id,
+            document_id=seen.document_id,
+            date=day,
+            status=HTTP_OK,
+            fetched_at=fetched_at,
+            content_hash=seen.content_hash,
+            body=body,
+        )
 
     def _absent_document(self, seen: LedgerDocument) -> _Found:
         """A document that the vendor has no longer, or about nights that the roster does not let us ask for."""
@@ -366,52 +425,13 @@ class _Repair:
             put_documents(connection, [now for _, now in same if now])
             forget_documents(connection, [seen for seen, now in same if now is None])
             put_documents(connection, [owed for part in found for owed in part.owed])
-            mark_days_dirty(connection, {day.isoformat() for part in found for day in part.days})
+            self._mark_days(connection, {day for part in found for day in part.days})
             mark(connection)
         failpoint("repair.committed")
 
-
-def _session_document(seen: LedgerSession, body: bytes) -> RawDocument:
-    """The document that the ledger remembers, with these bytes."""
-    settled = seen.verdict != PENDING  # while it is pending, the time of its last change is not that of the document
-    return RawDocument(
-        org_id=seen.org_id,
-        source=seen.source,
-        document=SESSION,
-        user_id=seen.user_id,
-        document_id=seen.session_id,
-        date=seen.partition,
-        status=HTTP_OK,
-        fetched_at=seen.changed_at,
-        content_hash=seen.content_hash or "",
-        body=body,
-        reason=_reason(seen),
-        known_revision=seen.revision,
-        known_since=seen.changed_at if settled else None,
-    )
-
-
-def _reason(seen: LedgerSession) -> str:
-    """Why the version that the ledger remembers was kept, as far as its times tell."""
-    if seen.revision > 1:
-        return documents.RE_ANALYSED
-    return documents.FIRST_SEEN if seen.changed_at - seen.first_seen_at < ONE_PULL else documents.COMPLETED
-
-
-def _missing(known: Iterable[LedgerDocument], readable: Iterable[CurrentDocument]) -> list[LedgerDocument]:
-    """The documents of the ledger that are not there, or not in the version of the ledger."""
-    there = {key: current.document.content_hash for key, current in _by_id(readable).items()}
-    return [
-        seen
-        for seen in known
-        if (content_hash := there.get((seen.user_id, seen.document_id))) is None
-        or seen.content_hash not in (OWED, content_hash)
-    ]
-
-
-def _by_id(readable: Iterable[CurrentDocument]) -> dict[SessionKey, CurrentDocument]:
-    return {_key(current): current for current in readable}
-
-
-def _key(current: CurrentDocument) -> SessionKey:
-    return current.document.user_id, current.document.document_id
+    def _mark_days(self, connection: sa.Connection, days: Iterable[date]) -> None:
+        """Have what is made of the sessions of these dates built again."""
+        texts = [day.isoformat() for day in days]
+        mark_days_dirty(connection, texts)
+        if self._source == EIGHT_SLEEP:
+            mark_bed_days_dirty(connection, texts)

@@ -202,9 +202,9 @@ def _moment(text: str | None) -> datetime | None:
     """An ISO time with an offset; None for anything else."""
     try:
         moment = datetime.fromisoformat(text or "")
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no date in every zone
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def _days_without_score(answer: EightSleepAnswer[Trends]) -> int:

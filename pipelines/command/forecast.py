@@ -1,7 +1,8 @@
 """What a backfill will cost: calls, time at the limit, bytes, room on the disk. Nothing is written.
 
-Without ``--list`` no call is made, and the number of sessions is an estimate. With it every list is read as the
-backfill would read it; as long as the vendor changes nothing, the backfill makes exactly the calls told here.
+Without ``--list`` no call is made, and the number of sessions is an estimate. With it every list of Asleep's is read
+as the backfill would read it; as long as the vendor changes nothing, the backfill makes exactly the calls told here. Of
+beds, whose lists are their sessions, all is an estimate.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import InvalidUserId, UserNotFound
+from pipelines.command.bed_forecast import USUAL_SESSIONS_PER_NIGHT, BedForecast, bed_forecast, duration_words
 from pipelines.dirty_runs import day_ranges
 from schemas.asleep import ASLEEP, COMPLETE, STATES
 from schemas.nights import utc_date
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
     from schemas.asleep import SessionRow
 
-USUAL_SESSIONS_PER_NIGHT = 1.1
 CHUNK_USERS = 50
 
 ENOUGH_SESSIONS = 100
@@ -82,6 +83,7 @@ class Forecast:
     list_calls: int = 0
     user_calls: int = 0
     parts: dict[str, Part] = field(default_factory=dict)
+    beds: BedForecast | None = None
     sizes: Sizes = field(default_factory=lambda: Sizes(0, 0, 0, 0))
 
     @property
@@ -102,7 +104,12 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """How long the calls take at the configured limit."""
+        """How long the calls take at the configured limit, and those of beds after them at theirs."""
+        return self.asleep_seconds + (self.beds.seconds if self.beds else 0)
+
+    @property
+    def asleep_seconds(self) -> float:
+        """How long the calls to Asleep take at the configured limit."""
         return sum(self.calls.values()) / self.per_second
 
     @property
@@ -130,6 +137,7 @@ class Forecast:
             "users": self.users,
             "sessions_there": self.there,
             "calls": self.calls,
+            **({"beds": self.beds.summary()} if self.beds else {}),
             "seconds": round(self.seconds, 1),
             "bytes": {
                 "raw": self.sizes.raw,
@@ -149,11 +157,13 @@ class Forecast:
         """The forecast in words."""
         about = "" if self.exact else "about "
         calls, sizes = self.calls, self.sizes
+        lasts = duration_words(self.asleep_seconds)
         lines = [
             f"{self.users} users followed in this range; {self.there} sessions are there already and stay as they are.",
             f"Calls: {calls['list']} list, {about}{calls['detail']} detail, {about}{calls['stats']} stats, "
-            f"{calls['user']} user; {about}{sum(calls.values())} in all, {_duration(self.seconds)} at the limit of "
+            f"{calls['user']} user; {about}{sum(calls.values())} in all, {lasts} at the limit of "
             "ASLEEP_REQUESTS_PER_SECOND.",
+            *([self.beds.line()] if self.beds else []),
             f"Raw grows by about {_size(sizes.raw)}, lake and fhir by {_size(sizes.built)}, the warehouse by "
             f"{_size(sizes.warehouse)}.",
             f"Disk: {_size(self.free_bytes)} free, about {_size(sizes.needed)} needed while the warehouse is loaded.",
@@ -186,10 +196,11 @@ def forecast(home: "Home", settings: "Settings", first: date, last: date, *, wit
         per_second=settings.asleep_requests_per_second,
         free_bytes=shutil.disk_usage(home.root).free,
     )
-    if with_lists:
+    if with_lists and users:
         asyncio.run(_count_listed(home, settings, users, found))
     else:
         _estimate(home, users, found)
+    found.beds = bed_forecast(home, settings, first, last)
     # Of whom the vendor will delete only the user document is asked for, by every range.
     found.user_calls += sum(user.to_be_deleted for user in everybody) * len(list(day_ranges(first, last)))
     found.sizes = _sizes(home, settings, found, seen)
@@ -347,7 +358,7 @@ def _sizes(home: "Home", settings: "Settings", found: Forecast, seen: int) -> Si
 
     path = warehouse_file(settings, home)
     loaded = path.stat().st_size if path and path.exists() else 0
-    new, days = found.calls["detail"], (found.last - found.first).days + 1
+    new, days = found.calls["detail"] + (found.beds.sessions if found.beds else 0), (found.last - found.first).days + 1
     if seen >= ENOUGH_SESSIONS:
         raw = new * _bytes_in(home.root / "raw") // seen
         built = new * (_bytes_in(home.root / "lake") + _bytes_in(home.root / "fhir")) // seen
@@ -371,8 +382,3 @@ def _bytes_in(folder: "Path") -> int:
 
 def _size(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

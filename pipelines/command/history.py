@@ -10,7 +10,6 @@ import typer
 
 from connectors.errors import WrongUsage
 from pipelines.command.console import check_range, given_id, open_settings_and_home, parse_date, say
-from schemas.asleep import ASLEEP
 from schemas.documents import DELETED
 from schemas.nights import utc_date
 from schemas.session_changes import as_known_at, told
@@ -32,6 +31,7 @@ def history(
     user_id: Annotated[
         str | None, typer.Option("--user", help="The user's id; - reads it from stdin, after the session's.")
     ] = None,
+    source: Annotated[str | None, typer.Option(help="Only of this source: asleep or eight_sleep.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First UTC start date; default the look-back.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last UTC start date, inclusive; default today.")] = None,
     as_of: Annotated[
@@ -41,8 +41,13 @@ def history(
 ) -> None:
     """Show all versions of a session, or of every session of a range that has more than one.
 
-    It is personal health data.
+    A session id that two sources have is shown of both. It is personal health data.
     """
+    from connectors.state.roster import SOURCES, check_source
+
+    if source is not None:
+        check_source("--source", source)
+    sources = [name for name in SOURCES if source in (None, name)]
     if session_id is not None and (user_id is None or first or last):
         raise WrongUsage("A session is named with its user (--user ID) and without a range (--from, --to).")
     moment = _moment(as_of)
@@ -50,8 +55,9 @@ def history(
     session_id = None if session_id is None else given_id(session_id, "session id")
     user_id = None if user_id is None else given_id(user_id, "user id")
     if session_id is not None and user_id is not None:
-        found = [_versions_of(home, user_id, session_id, moment)]
-        if not found[0]:
+        of_each = (_versions_of(home, (name, user_id, session_id), moment) for name in sources)
+        found = [versions for versions in of_each if versions]
+        if not found:
             raise WrongUsage("No version of this session is known, or none was then; `nightshift sync` builds them.")
         asked_for = "All versions"
     else:
@@ -59,7 +65,7 @@ def history(
         end = parse_date(last, "--to") or today
         start = parse_date(first, "--from") or min(end, today - timedelta(days=settings.nightshift_lookback_days))
         check_range(start, end)
-        found, known = _changed_between(home, start, end, user_id, moment)
+        found, known = _changed_between(home, (start, end), sources, user_id, moment)
         asked_for = f"{known} session(s) from {start} to {end}, {len(found)} of them with more than one version"
     if as_json:
         say(json.dumps({"as_of": moment and moment.isoformat(), "sessions": [_as_json(session) for session in found]}))
@@ -80,21 +86,23 @@ def _moment(text: str | None) -> datetime | None:
         raise WrongUsage("--as-of: not a time like 2026-11-22T04:00:00Z.") from None
 
 
-def _versions_of(home: "Home", user_id: str, session_id: str, moment: datetime | None) -> list[Version]:
+def _versions_of(home: "Home", key: tuple[str, str, str], moment: datetime | None) -> list[Version]:
     """The versions of one session, oldest first; the ledger knows under which date they lie."""
     from connectors.state.ledger import sessions_of
 
+    source, user_id, session_id = key
     with home.state.read() as connection:
-        days = [s.partition for s in sessions_of(connection, ASLEEP, [user_id])[user_id] if s.session_id == session_id]
-    return [version for day in days for version in _read(home, day, {(ASLEEP, user_id, session_id)}, moment)]
+        days = [s.partition for s in sessions_of(connection, source, [user_id])[user_id] if s.session_id == session_id]
+    return [version for day in days for version in _read(home, day, {key}, moment)]
 
 
 def _changed_between(
-    home: "Home", first: date, last: date, user_id: str | None, moment: datetime | None
+    home: "Home", days: tuple[date, date], sources: Sequence[str], user_id: str | None, moment: datetime | None
 ) -> tuple[list[list[Version]], int]:
     """The sessions of these inclusive dates that have more than one version, and how many there are in all."""
     from schemas.tables import SESSION_HISTORY
 
+    first, last = days
     found: list[list[Version]] = []
     known = 0
     for number in range((last - first).days + 1):
@@ -104,7 +112,9 @@ def _changed_between(
         seen = [
             row
             for row in listed
-            if (user_id is None or row["user_id"] == user_id) and (moment is None or row["valid_from"] <= moment)
+            if row["source"] in sources
+            and (user_id is None or row["user_id"] == user_id)
+            and (moment is None or row["valid_from"] <= moment)
         ]
         known += len({_key(row) for row in seen})
         changed = {_key(row) for row in seen if row["revision"] > 1}
@@ -150,7 +160,8 @@ def _lines(versions: Sequence[Version]) -> Iterator[str]:
     """A session in words, a line a version."""
     from pipelines.command.vendor.words import plain
 
-    yield f"\n{plain(versions[0]['session_id'])} of {plain(versions[0]['user_id'])}"
+    of = versions[0]
+    yield f"\n{plain(of['session_id'])} of {plain(of['user_id'])}, {plain(of['source'])}"
     for number, (version, texts) in enumerate(zip(versions, told(versions), strict=True)):
         compared = number > 0 and version["reason"] != DELETED
         words = plain(", ".join(texts)) or (_SAME_FIGURES if compared else "")

@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,10 +16,12 @@ from connectors.errors import NightshiftError
 from pipelines.command.console import EXIT_INCOMPLETE, check_range, note, open_settings_and_home, parse_date, say
 from pipelines.command.rebuild import as_row
 from pipelines.command.sync import From, Json, To
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import FIRST_DAY
 
 if TYPE_CHECKING:
     from assets.raw.repair import RepairReport
+    from assets.raw.vendor import Vendor, VendorConnection
     from connectors.home import Home
     from connectors.lake.damage import DamagedFile
     from pipelines.settings import Settings
@@ -77,27 +80,50 @@ def _made_good(
 ) -> dict[str, Any]:
     from assets.raw.asleep_vendor import AsleepAccount
     from assets.raw.documents import Unwatched
-    from assets.raw.repair import repair as fetch_again
+    from assets.raw.eight_sleep_vendor import EightSleepAccounts
+    from assets.raw.repair import RepairReport
     from connectors.lake.raw import RawDamaged
-    from pipelines.resources import asleep_connection
+    from pipelines.resources import asleep_connection, eight_sleep_accounts
     from pipelines.runs import open_runner
 
     asleep = asleep_connection(settings, home)
-    account = asleep.account()
-
-    async def ask() -> "tuple[RepairReport, int]":
-        async with AsleepAccount(asleep).open() as vendor:
-            report = await fetch_again(home, vendor, account, damaged, accept_deletions=accept_deletions)
-            return report, vendor.calls.by_endpoint.total()
-
-    report, calls = asyncio.run(ask())
+    beds = EightSleepAccounts(partial(eight_sleep_accounts, settings, home))
+    of_beds = [file for file in damaged if file.source == EIGHT_SLEEP]
+    others = [file for file in damaged if file.source != EIGHT_SLEEP]
+    report, calls = RepairReport(), 0
+    stopped: list[NightshiftError] = []
+    asked = [(account, files) for account, files in ((AsleepAccount(asleep), others), (beds, of_beds)) if files]
+    for account, files in asked:
+        try:
+            found, made = asyncio.run(_ask(home, account, files, accept_deletions))
+        except NightshiftError as error:
+            stopped.append(error)  # one vendor that is away keeps nobody from the other
+        else:
+            report.add(found)
+            calls += made
+    if len(stopped) == len(asked):
+        raise stopped[0]
     with open_runner(home, settings, Unwatched(), asleep) as runner:
         try:
             runner.drain()
         except RawDamaged:
-            if not report.left:
+            if not report.left and not stopped:
                 raise
+    if stopped:
+        raise stopped[0]
     return _summary(report, calls, runner.files)
+
+
+async def _ask(
+    home: "Home", connection: "VendorConnection[Vendor]", damaged: "list[DamagedFile]", accept_deletions: bool
+) -> "tuple[RepairReport, int]":
+    """Fetch again what files of one source held; how that went, and the calls made."""
+    from assets.raw.repair import repair as fetch_again
+
+    account = connection.account()
+    async with connection.open() as vendor:
+        report = await fetch_again(home, vendor, account, damaged, accept_deletions=accept_deletions)
+        return report, vendor.calls.by_endpoint.total()
 
 
 def _summary(report: "RepairReport | None", calls: int, files: int) -> dict[str, Any]:
@@ -108,6 +134,7 @@ def _summary(report: "RepairReport | None", calls: int, files: int) -> dict[str,
         "unknown": len(report.unknown) if report else 0,
         "documents": {name: getattr(report, name, 0) for name in counted},
         "versions_lost": report.versions_lost if report else 0,
+        "polls": report.polls if report else 0,
         "failed": report.failed.total() if report else 0,
         "calls": calls,
         "partitions_written": files,
@@ -123,6 +150,11 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         f"{found['restored']} document(s) fetched again as they were, {found['newer']} in a newer version; "
         f"{summary['calls']} calls."
     ]
+    if summary["polls"]:
+        lines.append(
+            f"{summary['polls']} of the files hold(s) what beds said when they were asked, and that cannot be "
+            "asked again."
+        )
     if found["deleted"]:
         lines.append(f"{found['deleted']} document(s) that the vendor has no longer are given up.")
     if found["lost"]:

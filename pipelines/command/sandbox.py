@@ -1,4 +1,4 @@
-"""``nightshift sandbox``: the vendor simulator on its own."""
+"""``nightshift sandbox``: the simulators of both vendors on their own, under one origin."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +9,9 @@ from connectors.errors import WrongUsage
 from pipelines.command.console import print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+    from connectors.eight_sleep.sandbox import World as Beds
 
 DEFAULT_KEY = "sandbox-key"
 
@@ -19,9 +21,13 @@ def sandbox(
     users: Annotated[int, typer.Option(min=0, max=100_000, help="Users in the world.")] = 24,
     nights: Annotated[int, typer.Option(min=1, max=3_660, help="Nights each user has slept, ending now.")] = 30,
     seed: Annotated[int, typer.Option(help="Same seed, same world, same faults.")] = 1,
+    beds: Annotated[
+        int, typer.Option(min=0, max=15, help="Eight Sleep beds, each of a user and a partner without a phone.")
+    ] = 1,
     key: Annotated[str, typer.Option(help="The API key the simulator accepts.")] = DEFAULT_KEY,
     now: Annotated[
-        str | None, typer.Option(help="The world's time, such as 2026-11-22T06:00:00Z; default now.")
+        str | None,
+        typer.Option(help="The world's time, such as 2026-11-22T06:00:00Z; default now, and in beds time goes on."),
     ] = None,
     profile: Annotated[str | None, typer.Option(help="How the vendor misbehaves, such as storm; see --list.")] = None,
     variant: Annotated[
@@ -33,14 +39,16 @@ def sandbox(
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="Print profiles, variants and cases, and do nothing.")] = False,
 ) -> None:
-    """Run the Asleep simulator until interrupted. No data of real people, no key of a real account."""
+    """Run the simulators of Asleep and Eight Sleep until interrupted. No data of real people, no real account."""
+    from connectors.asleep.sandbox.app import build_app
     from connectors.asleep.sandbox.cases import CASES
     from connectors.asleep.sandbox.faults import Faults
     from connectors.asleep.sandbox.meter import Limit, Meter
     from connectors.asleep.sandbox.profiles import PROFILES
-    from connectors.asleep.sandbox.server import serve
     from connectors.asleep.sandbox.variants import VARIANTS
     from connectors.asleep.sandbox.world import World
+    from connectors.sandbox.household import beds_of, going_on_from, together
+    from connectors.sandbox.server import serve
 
     if show:
         _print_names("Profiles", {name: kept.does for name, kept in PROFILES.items()})
@@ -58,6 +66,8 @@ def sandbox(
         say(f"  controls: {base_url}/_control")
         if profile is not None:
             say(f"  profile:  {profile}, {PROFILES[profile].does}")
+        for line in _bed_lines(base_url, bedroom):
+            say(line)
 
     try:
         meter = Meter(Limit(limit) if limit is not None else None)
@@ -72,13 +82,32 @@ def sandbox(
     if cases:
         world.add_all_cases()
     faults = Faults(PROFILES[profile].rules if profile is not None else (), seed, profile)
+    bedroom = beds_of(world, beds, going_on_from(world) if moment is None else lambda: world.now)
     try:
-        serve(world, "127.0.0.1", port, ready, faults, meter)
+        serve(together(build_app(world, faults, meter), world, bedroom), port=port, on_ready=ready)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     else:
         return
     raise WrongUsage(f"Port {port} cannot be used ({reason}): choose another with --port.")
+
+
+def _bed_lines(base_url: str, beds: "Beds") -> "Iterator[str]":
+    from connectors.eight_sleep.sandbox.server import addresses_under
+
+    owners = [bed.sleepers()[0] for bed in beds.beds()]
+    if not owners:
+        return
+    hosts = addresses_under(base_url)
+    yield f"Eight Sleep sandbox with {len(owners)} bed{'s' if len(owners) > 1 else ''}, there too"
+    yield f"  export EIGHT_SLEEP_AUTH_URL={hosts.auth} EIGHT_SLEEP_CLIENT_URL={hosts.client} \\"
+    yield f"    EIGHT_SLEEP_APP_URL={hosts.app}"
+    if len(owners) == 1:
+        yield f"  export EIGHT_SLEEP_EMAIL={owners[0].email} EIGHT_SLEEP_PASSWORD={owners[0].password}"
+    else:
+        yield f"  accounts: {hosts.control}/accounts.csv    (for EIGHT_SLEEP_ACCOUNTS_FILE)"
+    yield f"  roster:   {hosts.control}/users.csv"
+    yield f"  controls: {hosts.control}"
 
 
 def _print_names(title: str, sentences: "Mapping[str, str]") -> None:

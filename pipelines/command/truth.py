@@ -1,9 +1,9 @@
-"""What the simulator knows against what the pipeline made, figure by figure, for the demo and the system tests.
+"""What the simulators know against what the pipeline made, figure by figure, for the demo and the system tests.
 
 The pairs are written out here, not taken from ``schemas.metrics``: a wrong mapping there must not agree with itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,17 @@ FIGURES = {
 }
 """Column of ``sleep_sessions`` to field of the vendor's ``stat``."""
 
+STAYS = {
+    "total_sleep_time_s": ("light", "deep", "rem"),
+    "light_sleep_s": ("light",),
+    "deep_sleep_s": ("deep",),
+    "rem_sleep_s": ("rem",),
+}
+"""Column of ``sleep_sessions`` to the stages of a stay in bed whose seconds it sums."""
+
+Expected = Mapping[tuple[str, str], Mapping[str, Any]]
+"""What is known of sessions, by (user id, session id)."""
+
 
 def expected_sessions(truth: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     """The complete sessions of ``GET /_control/truth``, by (user id, session id)."""
@@ -46,12 +57,44 @@ def expected_sessions(truth: Mapping[str, Any]) -> dict[tuple[str, str], dict[st
     }
 
 
-def differences(expected: Mapping[tuple[str, str], Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def expected_stays(truth: Mapping[str, Any], user_ids: Mapping[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The final stays of ``GET /_control/bed/truth``, by (user id, session id); ``user_ids`` by those of the vendor."""
+    return {
+        (user_ids[user["user_id"]], stay["id"]): stay
+        for user in truth["users"]
+        for stay in user["intervals"]
+        if stay["final"]
+    }
+
+
+def differences(expected: Expected, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of what is wrong: ``rows`` (a session missing, doubled or unknown) or columns; empty if all is equal."""
+    return _differences(expected, rows, _wrong_columns)
+
+
+def stay_differences(expected: Expected, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As ``differences``, for sessions of beds."""
+    return _differences(expected, rows, _wrong_columns_of_stay)
+
+
+def _differences(
+    expected: Expected,
+    rows: Sequence[Mapping[str, Any]],
+    wrong_columns: Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[str]],
+) -> list[str]:
     keys = [(row["user_id"], row["session_id"]) for row in rows]
     if sorted(keys) != sorted(expected):
         return ["rows"]
-    return [name for key, row in zip(keys, rows, strict=True) for name in _wrong_columns(expected[key], row)]
+    return [name for key, row in zip(keys, rows, strict=True) for name in wrong_columns(expected[key], row)]
+
+
+def _wrong_columns_of_stay(stay: Mapping[str, Any], row: Mapping[str, Any]) -> Iterable[str]:
+    for column, field in (("start_time", "start"), ("end_time", "end")):
+        if datetime.fromisoformat(stay[field]) != row[column]:
+            yield column
+    for column, stages in STAYS.items():
+        if sum(stay["seconds"][stage] for stage in stages) != row[column]:
+            yield column
 
 
 def _wrong_columns(session: Mapping[str, Any], row: Mapping[str, Any]) -> Iterable[str]:

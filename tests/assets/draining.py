@@ -32,14 +32,17 @@ MOST_ROUNDS = 5
 """Building nights and loading them marks nothing that was built before; more rounds mean that it never settles."""
 
 
-def drain(home: Home, *, marts: bool = False) -> int:
+def drain(home: Home, *, marts: bool = False, warehouse: bool = True) -> int:
     """Build and load all that is dirty, in the order of the flow; the lake and FHIR files replaced.
 
-    The marts, which take longer than a small world's nights, are left dirty unless they are wanted.
+    The marts, which take longer than a small world's nights, are left dirty unless they are wanted, and so may be the
+    loads of the warehouse, which take as long as all else.
 
     Raises: NightshiftError, as the build that failed.
     """
     files, wanted = 0, [asset for asset in INPUTS if marts or asset not in MARTS_INPUTS]
+    if not warehouse:
+        wanted = [asset for asset in wanted if not asset.startswith("warehouse_")]
     for _ in range(MOST_ROUNDS):
         with home.state.read() as connection:
             if list_dirty(connection).keys().isdisjoint(wanted):

@@ -22,10 +22,12 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from assets.builds import mark_users_dirty
 from connectors.asleep.sandbox import World
-from pipelines.command.doctor.schedule import BUILDS, NIGHTLY, SIGN_OF_LIFE_S
+from pipelines.command.doctor.schedule import BUILDS, NIGHTLY, SCHEDULES, SIGN_OF_LIFE_S
 from pipelines.instance import dagster_instance
+from pipelines.jobs import PULL_JOBS
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import dirty_partitions
+from schemas.asleep import ASLEEP
 from tests.pipelines.doctored import KEY, Patient, healthy
 from tests.system.faults import FaultySandbox, faulty_sandbox
 
@@ -75,9 +77,10 @@ def leave_records(
 
 def test_the_names_are_those_of_the_definitions() -> None:
     """What the doctor looks for is what Dagster knows them by."""
-    assert nightly_schedule("0 4 * * *", 35, 7).name == NIGHTLY
+    assert nightly_schedule(ASLEEP, "0 4 * * *", 35, 7).name == NIGHTLY
+    assert {source: jobs.nightly.name for source, jobs in PULL_JOBS.items()} == SCHEDULES
     assert dirty_partitions.name == BUILDS
-    assert nightly_schedule("0 4 * * *", 35, 7).default_status is dg.DefaultScheduleStatus.STOPPED
+    assert nightly_schedule(ASLEEP, "0 4 * * *", 35, 7).default_status is dg.DefaultScheduleStatus.STOPPED
     assert dirty_partitions.default_status is dg.DefaultSensorStatus.RUNNING
 
 

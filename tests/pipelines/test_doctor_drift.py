@@ -26,7 +26,7 @@ def patient(tmp_path: Path) -> Iterator[Patient]:
 
 
 def test_every_difference_is_shown_and_none_is_an_error(patient: Patient) -> None:
-    """Date of the first sighting, document, kind, path and rule of each, the oldest first; another source's is not."""
+    """Date of the first sighting, document, kind, path and rule of each, the oldest first; of a bed it says so."""
     assert "documentation" not in patient.examine()
     state = patient.home.state
     field, code = Drift(UNKNOWN_FIELD, "$.result.session.body_position"), Drift(UNKNOWN_CODE, "$.result.x\x1b[2J")
@@ -37,11 +37,12 @@ def test_every_difference_is_shown_and_none_is_an_error(patient: Patient) -> Non
     assert not patient.complaints()
     found = patient.examine()["documentation"]
     assert found.fine is True
-    assert found.words.startswith("2 difference(s) from the vendor's documentation")
+    assert found.words.startswith("3 difference(s) from the vendors' documentation")
     assert found.words.splitlines()[1:] == [
         f"2026-10-01 session: unknown_field $.result.session.body_position. {QUIRKS[UNKNOWN_FIELD]}",
         f"2026-11-20 user: unknown_code $.result.x?[2J. {QUIRKS[UNKNOWN_CODE]}",
+        f"2026-11-21 eight_sleep session: unknown_field $.result.session.body_position. {QUIRKS[UNKNOWN_FIELD]}",
     ]
     (first, *others) = doctor._lines([found])
-    assert first.startswith("ok  documentation  2 difference(s)")
-    assert [line[:19].strip() for line in others] == ["", ""]
+    assert first.startswith("ok  documentation  3 difference(s)")
+    assert [line[:19].strip() for line in others] == ["", "", ""]

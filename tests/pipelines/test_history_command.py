@@ -118,7 +118,7 @@ def test_all_versions_of_a_session_with_what_each_changed(home: Home) -> None:
     assert ended.status == 0
     assert ended.lines == [
         "All versions. Times are UTC.",
-        f"{SESSION_ID} of {USER_ID}",
+        f"{SESSION_ID} of {USER_ID}, asleep",
         "   1  2025-03-11 04:00  first_seen",
         f"   2  2025-03-11 05:00  re_analysed {CHANGES}",
         "   3  2025-03-11 06:00  deleted",
@@ -141,7 +141,7 @@ def test_a_range_may_be_of_one_user(home: Home) -> None:
     pulled(home, changed_session(REVISED, user_id=OTHER_USER, after_h=9))
     shown = {user: history(home, *RANGE, "--user", user).lines for user in (USER_ID, OTHER_USER)}
     assert [lines[0].split(", ")[1][:12] for lines in shown.values()] == ["1 of them wi"] * 2
-    assert [lines[1] for lines in shown.values()] == [f"{SESSION_ID} of {user}" for user in shown]
+    assert [lines[1] for lines in shown.values()] == [f"{SESSION_ID} of {user}, asleep" for user in shown]
     assert len(history(home, *RANGE, "--json").sessions) == 2
 
 

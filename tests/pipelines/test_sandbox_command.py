@@ -1,9 +1,11 @@
 """``nightshift sandbox``: what it lists, what it refuses, and that its options reach the simulator."""
 
 import json
+import re
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from connectors.asleep.sandbox.cases import CASES
 from connectors.asleep.sandbox.profiles import PROFILES
 from connectors.asleep.sandbox.variants import VARIANTS
+from connectors.state.roster import read_roster_csv
+from pipelines.account_file import read_accounts
+from schemas.asleep import ASLEEP
 
 SANDBOX = [sys.executable, "-m", "pipelines.command.main", "sandbox"]
 
@@ -61,3 +66,44 @@ def test_everything_asked_for_is_in_force() -> None:
         finally:
             process.terminate()
     assert process.returncode == 0
+
+
+def saved(url: str, file: Path) -> Path:
+    """What is at an address, in a file that only its owner can read."""
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
+        file.touch(mode=0o600)
+        file.write_bytes(answer.read())
+    return file
+
+
+@pytest.mark.parametrize("beds", [0, 1, 2])
+def test_the_settings_of_both_vendors_are_told(beds: int, tmp_path: Path) -> None:
+    """One bed has an account to export, several have a file of accounts; everybody's roster can be read as it is.
+
+    With --now the time of both stands still there.
+    """
+    words = ["--port", "0", "--users", "1", "--nights", "1", "--beds", str(beds), "--now", "2026-11-22T06:00:00Z"]
+    with subprocess.Popen([*SANDBOX, *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            base_url = process.stdout.readline().strip().rpartition(" at ")[2]
+            shown = [process.stdout.readline() for _ in range(3 + 6 * (beds > 0))]
+            exported = dict(re.findall(r"(EIGHT_SLEEP_\w+)=(\S+)", "".join(shown)))
+            if not beds:
+                assert told(base_url, "")["users"] == 1
+                assert exported == {}
+                return
+            assert exported["EIGHT_SLEEP_APP_URL"] == f"{base_url}/app-api"
+            if beds == 1:
+                accounts = [(exported["EIGHT_SLEEP_EMAIL"], exported["EIGHT_SLEEP_PASSWORD"])]
+            else:
+                accounts = read_accounts(saved(f"{base_url}/_control/bed/accounts.csv", tmp_path / "accounts.csv"))
+            users = told(base_url, "/bed/users")
+            assert accounts == [(user["email"], user["password"]) for user in users[::2]]
+            (person,) = told(base_url, "/users")
+            rostered = read_roster_csv(saved(f"{base_url}/_control/bed/users.csv", tmp_path / "beds.csv"), ASLEEP)
+            assert [user.vendor_user_id for user in rostered] == [user["user_id"] for user in users]
+            assert [user.user_id == person["user_id"] for user in rostered] == [True] + [False] * (2 * beds - 1)
+            assert told(base_url, "/bed")["now"] == "2026-11-22T06:00:00.000Z"
+        finally:
+            process.terminate()

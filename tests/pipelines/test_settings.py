@@ -48,6 +48,7 @@ DEFAULTS = {
     "fhir_requests_per_second": 10,
     "nightshift_fhir_base": "https://example.org/fhir",
     "nightshift_fhir_stage_intervals": False,
+    "nightshift_fhir_bed_samples": "off",
     "nightshift_fhir_provenance": True,
     "nightshift_fhir_validated_share": 0.05,
 }

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tests.system.engine import Engine
     from tests.system.undisturbed import Undisturbed
 
-NEUTRAL = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTSHIFT_", "ASLEEP_"))}
+SETTINGS = ("NIGHTSHIFT_", "ASLEEP_", "EIGHT_SLEEP_")
+NEUTRAL = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
 
 
 @dataclass

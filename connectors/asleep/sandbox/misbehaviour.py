@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors.asleep.sandbox import listing, wire
+from connectors.asleep.sandbox import listing
 from connectors.asleep.sandbox.faults import Asked, Chosen, Faults
 from connectors.asleep.sandbox.refusals import (
     BAD_HEADER_USER,
@@ -31,6 +31,7 @@ from connectors.asleep.sandbox.refusals import (
     Wording,
 )
 from connectors.asleep.sandbox.rules import ON_DATE, Rule
+from connectors.sandbox import wire
 
 ASKED = "sandbox.asked"
 """Key of a request's scope under which ``Asked`` stands for the vendor's endpoints."""

@@ -1,34 +1,21 @@
 """Serving a world over HTTP on loopback: blocking for the command line, in the background for tests.
 
-Routes and checks are in ``app``; nothing here knows what is served, only that it may mistreat connections.
+Routes and checks are in ``app``; the server itself is that of every sandbox.
 """
 
-import asyncio
-import signal
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.asleep.sandbox.app import build_app
 from connectors.asleep.sandbox.faults import Faults
 from connectors.asleep.sandbox.meter import Meter
-from connectors.asleep.sandbox.wire import Wire
 from connectors.asleep.sandbox.world import World
-
-LOOPBACK = "127.0.0.1"
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_FINISH_S = 2
+from connectors.sandbox import server
 
 
 def serve(
     world: World,
-    host: str = LOOPBACK,
+    host: str = server.LOOPBACK,
     port: int = 0,
     on_ready: Callable[[str], None] = lambda base_url: None,
     faults: Faults | None = None,
@@ -47,95 +34,11 @@ def serve(
     Raises:
         OSError: the address is in use or not this machine's.
     """
-    with socket.create_server((host, port)) as listener:
-        _Server(build_app(world, faults, meter), lambda: on_ready(_base_url(listener))).run(sockets=[listener])
+    server.serve(build_app(world, faults, meter), host, port, on_ready)
 
 
 @contextmanager
 def running(world: World, faults: Faults | None = None, meter: Meter | None = None) -> Iterator[str]:
     """Serve ``world`` in a background thread on a free loopback port for the length of a ``with``; its base URL."""
-    ready: Future[str] = Future()
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        server = _Server(build_app(world, faults, meter), lambda: ready.set_result(_base_url(listener)))
-        thread = threading.Thread(target=_run, args=(server, listener, ready), name="sandbox", daemon=True)
-        thread.start()
-        try:
-            yield ready.result()
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-class _Server(uvicorn.Server):
-    """Quiet, tells when it is up, and returns on a signal where uvicorn would end the process with it."""
-
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
-        self._wire = Wire(self._transport)
-
-        async def with_wire(scope: Scope, receive: Receive, send: Send) -> None:
-            await app(self._wire.lend(scope), receive, send)
-
-        super().__init__(
-            uvicorn.Config(
-                with_wire,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                log_level="error",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_FINISH_S,
-            )
-        )
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to answer, then say so."""
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let go of whoever is kept waiting, then finish."""
-        self._wire.stopping.set()
-        await super().shutdown(sockets)
-
-    def _transport(self, client: tuple[str, int]) -> asyncio.Transport | None:
-        return next(
-            (
-                connection.transport
-                for connection in self.server_state.connections
-                if connection.transport.get_extra_info("peername")[:2] == client
-            ),
-            None,
-        )
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM as a wish to stop; only the main thread may do that."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _run(server: _Server, listener: socket.socket, ready: Future[str]) -> None:
-    """The background thread: a server that does not come up is reported to who waits for it."""
-    try:
-        server.run(sockets=[listener])
-    except BaseException as failure:
-        if ready.done():
-            raise
-        ready.set_exception(failure)
-    if not ready.done():
-        ready.set_exception(RuntimeError("the sandbox did not start"))
-
-
-def _base_url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{host}:{port}"
+    with server.running(build_app(world, faults, meter)) as base_url:
+        yield base_url

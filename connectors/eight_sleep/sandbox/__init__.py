@@ -4,7 +4,7 @@ It answers like the documented REST API and like the one community clients use, 
 against; for that it shares nothing with the client: no shapes, no codes, no parsing. ``World`` is what there is to
 know (accounts, beds, nights, tokens, one clock), ``build_app`` the HTTP face of it, ``running`` puts it on a port,
 ``Faults`` say what goes wrong there and ``Limits`` count and enforce; ``TrueNight`` is a night from outside, which a
-bed sees with noise. What can be switched is listed under ``/_control``.
+bed sees with noise. What can be switched is listed under ``/_control/bed``.
 """
 
 from connectors.eight_sleep.sandbox.app import build_app

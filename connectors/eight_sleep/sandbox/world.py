@@ -4,7 +4,7 @@ JSON and HTTP are in ``app``, limits in ``limits``, what goes wrong in ``faults`
 """
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ VARIANTS = {
 
 _LAST_YEAR = 2100
 
-_ZONES = ("Europe/Lisbon", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/Berlin", "Asia/Tokyo")
+ZONES = ("Europe/Lisbon", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/Berlin", "Asia/Tokyo")
 
 _MODELS = ("pod-pro", "pod-3", "pod-4")
 
@@ -60,7 +60,7 @@ class World:
 
     Tokens live ``token_life_s`` seconds of ``clock`` (aware); a refresh token lives for ever. Everybody has nights
     since ``nights`` evenings before the world was made, and new ones as the clock goes on; each is final ``analysis_s``
-    after its end. ``truth`` may give sleepers nights of their own (``noise``).
+    after its end. ``truth`` may give sleepers nights of their own (``noise``). The beds stand in ``zones``, in turn.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class World:
         nights: int = 30,
         truth: Truth | None = None,
         analysis_s: int = 1800,
+        zones: Sequence[str] = ZONES,
     ) -> None:
         self.seed = seed
         self._clock = clock
@@ -79,7 +80,7 @@ class World:
         self.token_life_s = token_life_s
         self.variants: frozenset[str] = frozenset()
         self.forgotten: set[str] = set()
-        self._beds = [_bed(seed, number) for number in range(beds)]
+        self._beds = [_bed(seed, number, zones[number % len(zones)]) for number in range(beds)]
         self._tokens: dict[str, Token] = {}
         self._given = 0
         self._nights: dict[str, Nights] = {}
@@ -201,7 +202,7 @@ def _written(kind: str, name: str, user_id: str) -> str:
     return f"{header}.{claims}.sandbox"
 
 
-def _bed(seed: int, number: int) -> Bed:
+def _bed(seed: int, number: int, zone: str) -> Bed:
     chance = stream(seed, "bed", number)
     sides = {}
     for name in SIDES:
@@ -217,5 +218,5 @@ def _bed(seed: int, number: int) -> Bed:
         chance.choice(_MODELS),
         f"{chance.randrange(1, 4)}.{chance.randrange(10)}.{chance.randrange(10)}",
         sides,
-        zone=_ZONES[number % len(_ZONES)],
+        zone=zone,
     )

@@ -1,6 +1,7 @@
 """``nightshift doctor``: is this deployment healthy, in words, with what to do about everything that is not.
 
-It goes on whatever is broken, makes nothing and pulls nothing. What is looked at has a file each in this folder.
+It goes on whatever is broken, makes nothing (but a login, where an Eight Sleep account has none that holds) and pulls
+nothing. What is looked at has a file each in this folder.
 """
 
 import json
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.command.console import note, say
+from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import utc_date
 
 if TYPE_CHECKING:
@@ -24,12 +27,20 @@ MARKS = {True: "ok", False: "!!", None: "??"}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False) -> None:
-    """Look at key, disk, state, schedule, warehouse and vendor, and say in words what is wrong (exit code 1)."""
+    """Look at key, disk, state, schedule, warehouse and vendors, and say in words what is wrong (exit code 1)."""
     from connectors.home import Home
     from pipelines.settings import load_settings
 
     settings = load_settings()
-    findings = examine(settings, Home(settings.nightshift_home.resolve(), state_url=settings.nightshift_state_url))
+    secret = settings.nightshift_secret_key
+    findings = examine(
+        settings,
+        Home(
+            settings.nightshift_home.resolve(),
+            state_url=settings.nightshift_state_url,
+            secret_key=secret.get_secret_value().encode() if secret else None,
+        ),
+    )
     wrong = sum(finding.fine is False for finding in findings)
     if as_json:
         rows = [{"what": f.what, "fine": f.fine, "words": f.words, "do": f.do} for f in findings]
@@ -61,6 +72,8 @@ def examine(settings: "Settings", home: "Home") -> "list[Finding]":
         *_look_at_work(settings, home, known, writable),
         *_look_at_warehouse(settings, home),
         *_look_at_vendor(settings, home, known, writable),
+        *_look_at_beds(settings, home, known, writable),
+        *_look_at_documentation(known),
     ]
 
 
@@ -94,16 +107,18 @@ def _look_at_work(settings: "Settings", home: "Home", known: "Known | None", wri
 
     daemon, of_daemon = schedule.find_daemon(home.dagster, writable=writable)
     if known is None:
-        yield from of_daemon or schedule.daemon_findings(daemon, overdue=False)
+        yield from of_daemon or schedule.daemon_findings(daemon, [ASLEEP], overdue=False)
         for what in ("roster", "schedule", "users not pulled", "quarantine", "dirty partitions"):
             yield Finding(what, None, "It stands in the state, which cannot be read.")
         return
     now = home.clock()
-    timely = schedule.schedule_finding(known, settings.nightshift_schedule, now)
-    overdue = known.pulled_at is not None and not timely.fine
+    timely = {
+        source: schedule.schedule_finding(known, settings.nightshift_schedule, now, source) for source in known.followed
+    }
+    overdue = any(known.of(source).pulled_at is not None and not finding.fine for source, finding in timely.items())
     yield from look("roster", lambda: state.roster_findings(known, utc_date(now)))
-    yield timely
-    yield from of_daemon or schedule.daemon_findings(daemon, overdue=overdue)
+    yield from timely.values()
+    yield from of_daemon or schedule.daemon_findings(daemon, known.followed, overdue=overdue)
     yield from state.pull_findings(known)
     yield state.quarantine_finding(known)
     yield schedule.dirty_finding(known, daemon)
@@ -120,17 +135,40 @@ def _look_at_warehouse(settings: "Settings", home: "Home") -> "list[Finding]":
 
 
 def _look_at_vendor(settings: "Settings", home: "Home", known: "Known | None", writable: bool) -> "Iterator[Finding]":
-    """Whether the vendor takes our key, answers as documented, and is the one this home was filled from."""
+    """Whether Asleep takes our key, answers, and is the account this home was filled from, if anybody has a phone."""
     from pipelines.command.doctor import vendor
-    from pipelines.command.doctor.drift import drift_findings
     from pipelines.command.doctor.findings import look
 
-    asked = next((user.user_id for user in known.users if not (user.gone or user.removed)), None) if known else None
+    phones = [user for user in known.users if user.source == ASLEEP] if known else []
+    if not phones and settings.has_beds and settings.asleep_api_key is None:
+        return
+    asked = next((user.asked_as for user in phones if not (user.gone or user.removed)), None)
     found = look("vendor", lambda: vendor.vendor_findings(settings, home, asked, writable=writable))
     yield from found
     if known is not None and known.is_read and settings.asleep_api_key is not None:
         accepted = any(finding.what == "key" and finding.fine for finding in found)
         yield from look("account", lambda: [vendor.account_finding(settings, home, key_accepted=accepted)])
+
+
+def _look_at_beds(settings: "Settings", home: "Home", known: "Known | None", writable: bool) -> "Iterator[Finding]":
+    """Whether every Eight Sleep account can be used, its beds are there, and everybody rostered at one is in one."""
+    sleepers = [user for user in known.users if user.source == EIGHT_SLEEP and not user.removed] if known else []
+    if not (settings.has_beds or sleepers):
+        return
+    from pipelines.command.doctor import beds
+    from pipelines.command.doctor.findings import Finding, look
+
+    if settings.has_beds and (known is None or not known.is_read or not writable):
+        yield Finding("Eight Sleep", None, "It was not asked: its token is kept in the state, which cannot be written.")
+    else:
+        yield from look("Eight Sleep", lambda: beds.bed_findings(settings, home, sleepers))
+
+
+def _look_at_documentation(known: "Known | None") -> "Iterator[Finding]":
+    """Where the vendors' answers are not as documented."""
+    from pipelines.command.doctor.drift import drift_findings
+    from pipelines.command.doctor.findings import look
+
     if known is not None:
         yield from look("documentation", lambda: drift_findings(known.drift))
 

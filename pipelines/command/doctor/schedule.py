@@ -5,7 +5,7 @@ is a finding only if something was not done. Dagster, which is slow to load, is 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 from pipelines.command.doctor.cron import last_tick
 from pipelines.command.doctor.findings import Finding
 from pipelines.command.doctor.state import Known
+from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 
 PULL_TAKES = timedelta(hours=2)
 """A pull that was due less than this ago may still be on its way."""
@@ -21,15 +23,18 @@ SIGN_OF_LIFE_S = 300
 """A daemon writes to its files every 30 s; files older than this belong to none that lives."""
 
 NIGHTLY = "nightly"
+SCHEDULES = {ASLEEP: NIGHTLY, EIGHT_SLEEP: f"{NIGHTLY}_beds"}
+"""By source: the Dagster schedule that pulls from it every night."""
+
 BUILDS = "dirty_partitions"
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What Dagster says of itself: is a daemon alive, is the nightly schedule on, is the building sensor on."""
+    """What Dagster says of itself: is a daemon alive, which nightly schedules are on, is the building sensor on."""
 
     alive: bool = False
-    pulls: bool = False
+    pulls: Collection[str] = ()
     builds: bool = True
 
     @property
@@ -52,27 +57,28 @@ def find_daemon(dagster_home: Path, *, writable: bool) -> tuple[Daemon, list[Fin
         return Daemon(), [Finding("daemon", False, words, "Move dagster/ of the home away: it holds no data of ours.")]
 
 
-def schedule_finding(known: Known, cron: str, now: datetime) -> Finding:
-    """Whether every user was pulled since the cron line was last due."""
-    due = last_tick(cron, now - PULL_TAKES)
+def schedule_finding(known: Known, cron: str, now: datetime, source: str = ASLEEP) -> Finding:
+    """Whether every user of a source was pulled since the cron line was last due."""
+    what, of = ("schedule of beds", " of beds") if source == EIGHT_SLEEP else ("schedule", "")
+    due, pulled_at = last_tick(cron, now - PULL_TAKES), known.of(source).pulled_at
     if due is None:
         words = f"NIGHTSHIFT_SCHEDULE is {cron}, which never comes due."
-        return Finding("schedule", False, words, "Set it to a time that comes, such as 0 4 * * *")
-    if known.pulled_at is None:
-        return Finding("schedule", False, "Not all users were ever pulled in one run.", "nightshift sync")
-    last = f"The last complete pull was at {_moment(known.pulled_at)}"
-    if known.pulled_at >= due:
-        return Finding("schedule", True, f"{last} (schedule: {cron}).")
+        return Finding(what, False, words, "Set it to a time that comes, such as 0 4 * * *")
+    if pulled_at is None:
+        return Finding(what, False, f"Not all users{of} were ever pulled in one run.", "nightshift sync")
+    last = f"The last complete pull{of} was at {_moment(pulled_at)}"
+    if pulled_at >= due:
+        return Finding(what, True, f"{last} (schedule: {cron}).")
     return Finding(
-        "schedule",
+        what,
         False,
         f"{last}; the one due at {_moment(due)} ({cron}) has not happened.",
         "nightshift sync. If it was pulled by a timer of yours at another time, set NIGHTSHIFT_SCHEDULE to that.",
     )
 
 
-def daemon_findings(daemon: Daemon, *, overdue: bool) -> Iterator[Finding]:
-    """Whether the daemon is alive and switched to pull and to build."""
+def daemon_findings(daemon: Daemon, sources: Sequence[str], *, overdue: bool) -> Iterator[Finding]:
+    """Whether the daemon is alive and switched to pull from these sources and to build."""
     if not daemon.alive:
         words = "No Dagster daemon is alive for this home"
         if overdue:
@@ -81,15 +87,18 @@ def daemon_findings(daemon: Daemon, *, overdue: bool) -> Iterator[Finding]:
         else:
             yield Finding("daemon", True, f"{words}; none is needed while something else calls nightshift sync.")
         return
-    if not daemon.pulls:
+    wanted = [SCHEDULES[source] for source in sources]
+    off = [name for name in wanted if name not in daemon.pulls]
+    if off:
+        names = " and ".join(off)
         yield Finding(
             "daemon",
             not overdue,
-            f"A Dagster daemon is alive; the schedule {NIGHTLY} is switched off.",
-            f"Switch {NIGHTLY} on under Automation, or have a timer call nightshift sync." if overdue else "",
+            f"A Dagster daemon is alive; {_schedules(off)} switched off.",
+            f"Switch {names} on under Automation, or have a timer call nightshift sync." if overdue else "",
         )
     else:
-        yield Finding("daemon", True, f"A Dagster daemon is alive; the schedule {NIGHTLY} is switched on.")
+        yield Finding("daemon", True, f"A Dagster daemon is alive; {_schedules(wanted)} switched on.")
     if not daemon.builds:
         yield Finding(
             "sensor",
@@ -97,6 +106,10 @@ def daemon_findings(daemon: Daemon, *, overdue: bool) -> Iterator[Finding]:
             f"The sensor {BUILDS} is switched off: what the schedule pulls is not built.",
             f"Switch {BUILDS} on under Automation.",
         )
+
+
+def _schedules(names: Sequence[str]) -> str:
+    return f"the schedule {names[0]} is" if len(names) == 1 else f"the schedules {' and '.join(names)} are"
 
 
 def dirty_finding(known: Known, daemon: Daemon) -> Finding:
@@ -119,7 +132,7 @@ def _ask_dagster(dagster_home: Path) -> Daemon:
         states = {state.name: state.status.value for state in instance.all_instigator_state()}
     return Daemon(
         alive=time.time() - newest < SIGN_OF_LIFE_S,
-        pulls=states.get(NIGHTLY) == "RUNNING",  # off until it is switched on
+        pulls=[name for name in SCHEDULES.values() if states.get(name) == "RUNNING"],  # off until switched on
         builds=states.get(BUILDS) != "STOPPED",  # on until it is switched off
     )
 

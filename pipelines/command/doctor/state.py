@@ -6,7 +6,7 @@ file where there is none.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -19,11 +19,12 @@ from connectors.state.dirty import list_dirty
 from connectors.state.drift import SeenDrift, list_drift
 from connectors.state.ledger import NOT_ASKED, unpulled, unpulled_days
 from connectors.state.quarantine import count_quarantined
-from connectors.state.roster import DEFAULT_ZONE, RosterUser, last_tried, list_users
+from connectors.state.roster import DEFAULT_ZONE, SOURCES, RosterUser, last_tried, list_users
 from connectors.state.vendor import last_complete_pull
 from pipelines.command.doctor.findings import Finding
 from pipelines.command.doctor.folder import is_writable
 from schemas.asleep import ASLEEP
+from schemas.eight_sleep import EIGHT_SLEEP
 from schemas.nights import is_iana_zone
 
 PATIENCE_S = 5.0
@@ -40,21 +41,38 @@ REPLACE = f"Move it away first. {RESTORE}"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the state says; ``unpulled`` counts users by the kind of error, ``days`` are the dates they lack.
+class Pulls:
+    """What the state says of the pulls of a source: when everybody was pulled last, and who is left over.
 
-    ``is_read`` is False where there is no state yet.
+    ``unpulled`` counts users by the kind of error, ``days`` are the dates they lack.
     """
 
-    is_read: bool = False
-    users: list[RosterUser] = field(default_factory=list)
     unpulled: Counter[str] = field(default_factory=Counter)
     days: tuple[date, date] | None = None
     tried_at: datetime | None = None
+    pulled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the state says, ``pulls`` by source; ``is_read`` is False where there is no state yet."""
+
+    is_read: bool = False
+    users: list[RosterUser] = field(default_factory=list)
+    pulls: dict[str, Pulls] = field(default_factory=dict)
     quarantined: int = 0
     dirty: int = 0
-    pulled_at: datetime | None = None
     drift: list[SeenDrift] = field(default_factory=list)
+
+    @property
+    def followed(self) -> list[str]:
+        """The sources at which somebody is rostered; Asleep where nobody is."""
+        rostered = {user.source for user in self.users if not user.removed}
+        return [source for source in SOURCES if source in rostered] or [ASLEEP]
+
+    def of(self, source: str) -> Pulls:
+        """The pulls of a source."""
+        return self.pulls.get(source, Pulls())
 
 
 def state_file(home: Home) -> Path | None:
@@ -94,29 +112,37 @@ def read_known(home: Home) -> Known:
     with home.state.read() as connection:
         return Known(
             is_read=True,
-            users=list_users(connection, ASLEEP),
-            unpulled=Counter(unpulled(connection, ASLEEP).values()),
-            days=unpulled_days(connection, ASLEEP),
-            tried_at=last_tried(connection, ASLEEP),
+            users=list_users(connection),
+            pulls={
+                source: Pulls(
+                    unpulled=Counter(unpulled(connection, source).values()),
+                    days=unpulled_days(connection, source),
+                    tried_at=last_tried(connection, source),
+                    pulled_at=last_complete_pull(home.state, source),
+                )
+                for source in SOURCES
+            },
             quarantined=count_quarantined(connection),
             dirty=len({partition for partitions in list_dirty(connection).values() for partition in partitions}),
-            pulled_at=last_complete_pull(home.state, ASLEEP),
-            drift=[seen for seen in list_drift(connection) if seen.source == ASLEEP],
+            drift=list_drift(connection),
         )
 
 
 def roster_findings(known: Known, today: date) -> Iterator[Finding]:
-    """Is anybody followed, in which zones, and does the vendor know them all."""
+    """Is anybody followed, in which zones, and does each vendor know them all; who has phone and bed is one user."""
     if not known.users:
         yield Finding("roster", False, "It is empty: nobody is followed.", "nightshift users import FILE.csv")
         return
     followed = [user for user in known.users if user.active_to is None or user.active_to >= today]
-    words = f"{len(known.users)} user(s), {len(followed)} of them followed today."
-    plain = sum(user.timezone == DEFAULT_ZONE for user in followed)
+    words = f"{_people(known.users)} user(s), {_people(followed)} of them followed today."
+    in_beds = [user for user in followed if user.source == EIGHT_SLEEP]
+    if in_beds:
+        words += f" {_people(in_beds)} of them by a bed."
+    plain = _people(user for user in followed if user.timezone == DEFAULT_ZONE)
     if plain:
         words += f" {plain} in the zone UTC, which is also what a user without a zone gets."
     yield Finding("roster", True, words)
-    strange = sum(not is_iana_zone(user.timezone) for user in known.users)
+    strange = _people(user for user in known.users if not is_iana_zone(user.timezone))
     if strange:
         yield Finding(
             "time zones",
@@ -124,14 +150,22 @@ def roster_findings(known: Known, today: date) -> Iterator[Finding]:
             f"This machine does not know the zone of {strange} user(s).",
             "Update the tzdata package, or import the roster again with other zones.",
         )
-    gone = sum(user.gone for user in known.users if user.active_to is None or user.active_to > today)
-    if gone:
+    gone = Counter(user.source for user in known.users if user.gone and _is_followed_after(user, today))
+    if gone[ASLEEP]:
         yield Finding(
             "users at the vendor",
             False,
-            f"{gone} followed user(s) are unknown to the vendor.",
+            f"{gone[ASLEEP]} followed user(s) are unknown to the vendor.",
             "If they were deleted there: nightshift vendor user delete USER_ID ends them here too. If not: is it the "
             "right key, and the right id in the roster?",
+        )
+    if gone[EIGHT_SLEEP]:
+        yield Finding(
+            "sleepers at the vendor",
+            False,
+            f"{gone[EIGHT_SLEEP]} followed user(s) were seen by no Eight Sleep account when last asked.",
+            "Check vendor_user_id in the roster against nightshift bed users; who has left the bed: nightshift users "
+            "remove USER_ID --source eight_sleep",
         )
     marked = sum(user.to_be_deleted for user in known.users if not user.gone)
     if marked:
@@ -140,19 +174,28 @@ def roster_findings(known: Known, today: date) -> Iterator[Finding]:
 
 
 def pull_findings(known: Known) -> Iterator[Finding]:
-    """Users who are still to be pulled."""
-    if not known.unpulled:
+    """Users who are still to be pulled, of every source."""
+    left = {source: pulls for source, pulls in known.pulls.items() if pulls.unpulled}
+    if not left:
         yield Finding("users not pulled", True, "None is left over.")
         return
-    kinds = ", ".join(f"{count} {_kind(kind)}" for kind, count in sorted(known.unpulled.items()))
-    since = f", last tried {known.tried_at:%Y-%m-%d %H:%M} UTC" if known.tried_at else ""
-    days = f"; they lack start dates {known.days[0]} to {known.days[1]}" if known.days else ""
-    yield Finding(
-        "users not pulled",
-        False,
-        f"{known.unpulled.total()} user(s) ({kinds}){since}{days}.",
-        "If no pull is running now: nightshift sync --unfinished",
-    )
+    words = "\n".join(_left_words(pulls, " of beds" if source == EIGHT_SLEEP else "") for source, pulls in left.items())
+    yield Finding("users not pulled", False, words, "If no pull is running now: nightshift sync --unfinished")
+
+
+def _left_words(pulls: Pulls, of: str) -> str:
+    kinds = ", ".join(f"{count} {_kind(kind)}" for kind, count in sorted(pulls.unpulled.items()))
+    since = f", last tried {pulls.tried_at:%Y-%m-%d %H:%M} UTC" if pulls.tried_at else ""
+    days = f"; they lack start dates {pulls.days[0]} to {pulls.days[1]}" if pulls.days else ""
+    return f"{pulls.unpulled.total()} user(s){of} ({kinds}){since}{days}."
+
+
+def _people(users: Iterable[RosterUser]) -> int:
+    return len({user.user_id for user in users})
+
+
+def _is_followed_after(user: RosterUser, today: date) -> bool:
+    return not user.removed and (user.active_to is None or user.active_to > today)
 
 
 def quarantine_finding(known: Known) -> Finding:

@@ -126,6 +126,26 @@ def test_a_vendor_that_forgets_everything_is_a_fault(
     assert sorted(verdicts(home).values()) == ["complete", *["deleted"] * (FEW + 15)]
 
 
+def test_statistics_of_a_vendor_that_had_forgotten_are_asked_for_again(
+    puller: Puller, home: Home, vendor: ScriptedVendor, clock: StandingClock
+) -> None:
+    """What it said of months whose sessions it did not know would stay for ever: nothing changes in them any more."""
+    remembered = many(FEW + 15)
+    vendor.nights = dict(remembered)
+    puller.pull(RECENT)
+    clock.advance(days=1)
+    puller.pull(RECENT)
+    assert not puller.calls["stats"]
+    vendor.nights.clear()
+    with pytest.raises(TooManyDeletions):
+        puller.pull(RECENT)
+    vendor.nights = dict(remembered)
+    puller.pull(RECENT)
+    assert puller.calls["stats"] > 0
+    puller.pull(RECENT)
+    assert not puller.calls["stats"]
+
+
 def test_a_few_may_go_at_once(puller: Puller, home: Home, vendor: ScriptedVendor, clock: StandingClock) -> None:
     """Up to twenty, whatever the size of the home."""
     vendor.nights = many(FEW)

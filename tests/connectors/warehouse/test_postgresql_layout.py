@@ -59,7 +59,7 @@ def test_tables_have_the_columns_types_keys_and_comments_of_the_schemas(tried: T
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = '{schema}'::regnamespace "
         "AND contype = 'p' ORDER BY conrelid::regclass::text COLLATE \"C\""
     )
-    told = [(definition.replace('"', ''),) for (definition,) in keys]  # a key may have a word of SQL for a name
+    told = [(definition.replace('"', ""),) for (definition,) in keys]  # a key may have a word of SQL for a name
     assert told == [(f"PRIMARY KEY ({', '.join(table.key)})",) for table in tables]
 
 

@@ -1,7 +1,7 @@
-"""The sandbox's own endpoints under ``/_control``: what is true in the world, how to move it, how to spoil it.
+"""The sandbox's own endpoints under ``/_control/bed``: what is true in the world, how to move it, how to spoil it.
 
-No token is needed. ``GET /_control`` lists them. A body they cannot use gets 422 with one sentence and changes nothing.
-The vendor's endpoints are in ``app``.
+No token is needed. ``GET /_control/bed`` lists them. A body they cannot use gets 422 with one sentence and changes
+nothing. The vendor's endpoints are in ``app``.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ class Control:
         ]
 
     def routes(self) -> list[Route]:
-        """Everything under ``/_control``."""
+        """Everything under ``/_control/bed``."""
         return [Route(CONTROL_PATH + knob.path, _answering(knob), methods=[knob.method]) for knob in self._knobs]
 
     async def describe(self, _: Request) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from connectors.eight_sleep.sandbox.nights import Nights, Told
 from connectors.eight_sleep.sandbox.refusals import Refusal
 from connectors.eight_sleep.sandbox.world import World
 
-CONTROL_PATH = "/_control"
+CONTROL_PATH = "/_control/bed"
 
 
 class Knob(NamedTuple):
-    """One control: ``body`` is an example, ``path`` lies under ``/_control``; ``answer`` returns its JSON document."""
+    """One control: ``body`` is an example, ``path`` is below ``CONTROL_PATH``; ``answer`` returns its JSON document."""
 
     method: str
     path: str

@@ -50,7 +50,7 @@ def test_they_describe_themselves(control: Controls) -> None:
     """Each with its path and what it does."""
     told = control.get()
     assert (told["beds"], told["seed"], told["now"]) == (2, 1, "2026-03-01T12:00:00.000Z")
-    assert all(one["does"] and one["path"].startswith("/_control") for one in told["controls"])
+    assert all(one["does"] and one["path"].startswith("/_control/bed") for one in told["controls"])
     assert len(told["controls"]) > 20
 
 
@@ -159,9 +159,9 @@ def test_calls_are_counted(control: Controls, rig: Rig) -> None:
         ("/variants", {"variants": ["nonsense"]}, "There is no variant 'nonsense'"),
         ("/variants", {"variants": "wrapped"}, "variants must be a list"),
         ("/tokens", {"end": "all"}, "end must be access or refresh."),
-        ("/presence", {"user": "nobody", "presence": True}, "user must be an id from /_control/users."),
+        ("/presence", {"user": "nobody", "presence": True}, "user must be an id from /_control/bed/users."),
         ("/presence", {"user": "USER", "presence": "yes"}, "presence must be true or false."),
-        ("/online", {"bed": "none", "online": True}, "bed must be an id from /_control/users."),
+        ("/online", {"bed": "none", "online": True}, "bed must be an id from /_control/bed/users."),
         ("/intervals/delete", {"user": "USER", "interval": "1"}, "interval must be the id of one of this user's"),
         ("/intervals", {"user": "USER", "start": "now", "stages": [["light", 30]]}, "start must be a time such as"),
         ("/intervals", {"user": "USER", "start": "2026-03-01T00:00:01Z", "stages": [["light", 30]]}, "start must be a"),
