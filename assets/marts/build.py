@@ -14,6 +14,7 @@ from schemas.marts import (
     MART_PARTITIONS,
     MART_TABLES,
     NIGHTS,
+    SOURCE_AGREEMENT,
     SOURCE_AGREEMENT_NIGHTS,
     SOURCE_PRECEDENCE,
     USER_WEEKS,
@@ -34,6 +35,10 @@ SHARED_QUERIES: dict[str, tuple[str, ...]] = {
     SOURCE_AGREEMENT_NIGHTS.name: ("source_pairs", "source_kappas"),
 }
 """What marts have in common, by the first mart that reads it: queries of their own, in files of these names."""
+
+
+COMPARING = (SOURCE_AGREEMENT_NIGHTS, SOURCE_AGREEMENT)
+"""Marts of what two sources tell of one night: empty, and not worth asking for, where everybody has one source."""
 
 
 class MartsUnavailable(NightshiftError):
@@ -79,12 +84,17 @@ def build_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
             _offer_clocks(connection)
             _offer_precedence(connection)
             tables = {}
+            compares = _has_pairs(connection)
+            wanted = [table for table in MART_TABLES if compares or table not in COMPARING]
             for table in MART_TABLES:
-                for name in SHARED_QUERIES.get(table.name, ()):
-                    connection.register(name, connection.sql(mart_sql(name)).to_arrow_table())
-                tables[table.name] = mart(connection, table)
+                if table in wanted:
+                    for name in SHARED_QUERIES.get(table.name, ()):
+                        connection.register(name, connection.sql(mart_sql(name)).to_arrow_table())
+                    tables[table.name] = mart(connection, table)
+                else:
+                    tables[table.name] = table.schema.empty_table()
                 connection.register(table.name, tables[table.name])
-            return Marts(tables, _partitions(connection), check_marts(connection))
+            return Marts(tables, _partitions(connection), check_marts(connection, wanted))
         finally:
             for name in (*_RULES, *chain(*SHARED_QUERIES.values()), *(table.name for table in MART_TABLES)):
                 connection.unregister(name)
@@ -92,6 +102,14 @@ def build_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
         kind = type(error).__name__
     # Only its kind is told, and no cause is carried along: their own words can quote values.
     raise MartsUnavailable(f"The marts cannot be computed ({kind}): rebuild the lake and run again.")
+
+
+def _has_pairs(connection: duckdb.DuckDBPyConnection) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM sleep_sessions GROUP BY user_id HAVING min(source) < max(source) LIMIT 1"
+        ).fetchall()
+    )
 
 
 def mart(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:

@@ -22,6 +22,9 @@ from schemas.lineage import mart_lineage
 from schemas.marts import MART_TABLES, NIGHTS, SOURCE_AGREEMENT, SOURCE_AGREEMENT_NIGHTS
 from schemas.tables import NIGHT_LEDGER, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS, USERS, Table
 
+FEW_ROWS = 20_000
+"""Fewer rows are done before other threads would have begun."""
+
 
 class MartsUnsound(NightshiftError):
     """A check of ours failed: the marts were not loaded."""
@@ -52,10 +55,12 @@ def load_marts(home: Home, warehouse: Warehouse) -> LoadedMarts:
 
 def lake_marts(home: Home) -> Marts:
     """The marts of the lake as it is now. Raises: LakeDamaged, DiskUnavailable, MartsUnavailable."""
+    inputs = {table.name: home.lake.read_all(table) for table in MART_INPUTS if table is not SLEEP_STAGE_INTERVALS}
     with duckdb.connect() as connection:
-        for table in MART_INPUTS:
-            if table is not SLEEP_STAGE_INTERVALS:
-                connection.register(table.name, home.lake.read_all(table))
+        if max(rows.num_rows for rows in inputs.values()) < FEW_ROWS:
+            connection.execute("SET threads = 1")
+        for name, rows in inputs.items():
+            connection.register(name, rows)
         connection.register(SLEEP_STAGE_INTERVALS.name, _stages_to_compare(home, connection))
         return build_marts(connection)
 

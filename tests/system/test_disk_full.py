@@ -96,7 +96,7 @@ def fill_a_disk(home: Undisturbed, run: Run, disk: Path, points: int) -> None:
 
 def test_a_disk_that_fills_up_is_told_and_made_up_for(engine: Engine, small_home: Undisturbed) -> None:
     """From a few operations of a run on, the first and the last that need space among them."""
-    fill_at_operations(small_home, engine, points=7)
+    fill_at_operations(small_home, engine, points=4)
 
 
 @pytest.mark.soak

@@ -85,7 +85,7 @@ def tables(home: Home, *without: str) -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("count", "users", "nights"),
     [
-        pytest.param(200, 4, 3, id="2,000 events"),
+        pytest.param(100, 4, 3, id="1,000 events"),
         pytest.param(10_000, 20, 10, id="100,000 events", marks=pytest.mark.soak),
     ],
 )

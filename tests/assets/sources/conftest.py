@@ -7,12 +7,21 @@ from pathlib import Path
 import pytest
 
 from assets.sources.known import SOURCES
+from schemas.asleep import ASLEEP
 from tests.assets.engine.disk import unawaited_disk
 from tests.assets.engine.engine_home import empty_home
 from tests.assets.sources.rigs import RIGS
 from tests.assets.sources.source_rig import SourceRig
 
 MakeRig = Callable[..., SourceRig]
+
+SUITES_OF_ITS_OWN = {ASLEEP}
+"""Sources that have deeper suites of some kinds, which run every time: tests/system, tests/assets/test_any_order.py."""
+
+long_for_one_source = pytest.mark.parametrize(
+    "source", [pytest.param(name, marks=[pytest.mark.soak] if name in SUITES_OF_ITS_OWN else []) for name in SOURCES]
+)
+"""Of a test that takes long: every source in turn, but in the soak those that are tried in the same way elsewhere."""
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from assets.raw.deletions import TooManyDeletions
 from tests.assets.engine.disk import unawaited_disk
 from tests.assets.engine.pictures import marks_of
+from tests.assets.sources.conftest import long_for_one_source
 from tests.assets.sources.judging import everything_wrong
 from tests.assets.sources.rigs import RIGS
 from tests.assets.sources.test_crashes import FAILPOINTS
@@ -148,6 +149,7 @@ def run_in_any_order(name: str, empty: Path, examples: int, steps: int, *, in_th
         run_state_machine_as_test(InAnyOrder, settings=wanted)
 
 
+@long_for_one_source
 def test_a_run_that_ends_well_is_right_whatever_came_before(source: str, empty: Path) -> None:
     """A few worlds, always the same ones."""
     run_in_any_order(source, empty, 2, 4, in_the_suite=True)

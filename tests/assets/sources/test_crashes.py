@@ -8,7 +8,7 @@ import pytest
 
 import assets
 import connectors
-from tests.assets.sources.conftest import MakeRig
+from tests.assets.sources.conftest import MakeRig, long_for_one_source
 from tests.assets.sources.judging import everything_wrong, unlike
 from tests.assets.sources.source_rig import SourceRig
 
@@ -65,6 +65,7 @@ def die_and_begin_again(rig: SourceRig, root: Path, failpoint: str) -> bool:
     return True
 
 
+@long_for_one_source
 def test_killed_runs_started_again_end_with_the_same_bytes(rig: SourceRig, tmp_path: Path) -> None:
     """Nothing is lost, doubled or left over: a few places in every run."""
     before, after = undisturbed(changed(rig), tmp_path)

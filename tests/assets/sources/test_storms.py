@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from connectors.errors import VendorError
-from tests.assets.sources.conftest import MakeRig
+from tests.assets.sources.conftest import MakeRig, long_for_one_source
 from tests.assets.sources.judging import everything_wrong, unlike
 from tests.assets.sources.source_rig import Ran, SourceRig
 
@@ -43,6 +43,7 @@ def weather(make_rig: MakeRig, seed: int, share: float, nights: int = 3) -> int:
     return met
 
 
+@long_for_one_source
 def test_a_storm_ends_as_a_good_day(make_rig: MakeRig) -> None:
     """Every kind of fault at random requests, and no limit of the vendor is broken by asking again."""
     assert weather(make_rig, seed=3, share=0.3, nights=2) > 5

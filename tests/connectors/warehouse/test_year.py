@@ -199,7 +199,7 @@ def opened(tmp_path: Path, tried: Tried) -> Iterator[Any]:
 
 def test_weeks_of_a_few_users(opened: Any, server: Server) -> None:
     """Some kills and a restart of the server among them."""
-    see_a_year(opened(3, 14), 16, kills=5)
+    see_a_year(opened(3, 14), 16, kills=3)
 
 
 @pytest.mark.soak
