@@ -36,6 +36,7 @@ def weather(make_rig: MakeRig, seed: int, share: float, nights: int = 3) -> int:
         run_until_complete(stormy)
         fair.run()
         for rig in (fair, stormy):
+            run_until_complete(rig)  # what is made of the sessions learns of a deletion once they are deleted
             assert everything_wrong(rig) == [], f"seed {seed}, {changes}"
     assert stormy.limits_broken() == []
     met = stormy.faults_met()
