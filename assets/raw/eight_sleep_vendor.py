@@ -151,7 +151,7 @@ class EightSleepVendor:
         seen: dict[str, EightSleepClient] = {}
         for client in self._clients:
             try:
-                seen = dict.fromkeys(await _sleepers(client), client) | seen
+                seen = dict.fromkeys(await sleepers_of(client), client) | seen
             except KeyRefused as error:
                 if len(self._clients) == 1:
                     raise
@@ -204,7 +204,7 @@ def listed(row: ListedInterval) -> Listed:
     return Listed(row.id or "", row.ts or "", waiting, interval_hash(row.body), whole=whole)
 
 
-async def _sleepers(client: EightSleepClient) -> list[str]:
+async def sleepers_of(client: EightSleepClient) -> list[str]:
     """The user of an account, and who sleeps in the same beds."""
     me = (await client.get_me()).result()
     seen = [me.user_id]

@@ -21,6 +21,7 @@ from assets.sources.source import (
     Stages,
     check_identity,
     check_order,
+    sleep_session,
     with_efficiencies,
 )
 from connectors.answer import Answer
@@ -31,7 +32,7 @@ from schemas.canonical import session_hash
 from schemas.hypnogram_statistics import HypnogramStatistics, hypnogram_statistics
 from schemas.identities import violations
 from schemas.metrics import METRICS, Metric
-from schemas.nights import is_iana_zone, local_date, night_of
+from schemas.nights import is_iana_zone
 from schemas.quirks import (
     CLOCK_TIME_FOR_INSTANT,
     EFFICIENCY_IN_PERCENT,
@@ -123,7 +124,7 @@ def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> Sl
     """
     decoded: Decoded[SessionDetail] = recorded.decoded
     start, end, stages = recorded.start, recorded.end, recorded.stages
-    detail, document, notes = decoded.content, decoded.current.document, decoded.notes
+    detail, notes = decoded.content, decoded.notes
     session, stat = detail.session, detail.stat
     within = (start - _LOST_CHUNKS, end + _LOST_CHUNKS)
     onset = _moment(stat.sleep_time if stat else None, within, f"{_STAT}.sleep_time", notes)
@@ -132,34 +133,21 @@ def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> Sl
     zone = phone_zone if is_iana_zone(phone_zone or "") else roster_zone
     counted = _counted(stages)
     metrics = _metrics(detail, counted, notes)
-    if metrics["total_sleep_time_s"] == 0:
-        onset = final_wake = None
-    agreement = night_agreement(metrics, counted) if counted else None
-    row = {
-        "org_id": org_id,
-        **recorded.ids,
-        "start_time": start,
-        "end_time": end,
-        "sleep_onset": onset,
-        "final_wake": final_wake,
-        "unexpected_end_time": readable_instant(session.unexpected_end_time, f"{_SESSION}.unexpected_end_time", notes),
-        "created_timezone": phone_zone,
-        "timezone": zone,
-        "night_of": night_of(start, str(zone)),
-        "wake_date": local_date(final_wake or end, str(zone)),
-        "peculiarities": _known_words(detail.peculiarities or [], PECULIARITIES, "$.result.peculiarities", notes),
-        "missing_data_ratio": possible(
+    return sleep_session(
+        recorded,
+        org_id,
+        str(zone),
+        metrics,
+        (onset, final_wake),
+        counted,
+        night_agreement(metrics, counted) if counted else None,
+        unexpected_end_time=readable_instant(session.unexpected_end_time, f"{_SESSION}.unexpected_end_time", notes),
+        created_timezone=phone_zone,
+        peculiarities=_known_words(detail.peculiarities or [], PECULIARITIES, "$.result.peculiarities", notes),
+        missing_data_ratio=possible(
             detail.missing_data_ratio, HIGHEST["fraction"], "$.result.missing_data_ratio", notes
         ),
-        "has_stages": stages.has_stages,
-        "revision": decoded.current.revision,
-        "content_hash": document.content_hash,
-        "fetched_at": decoded.current.fetched_at,
-        **metrics,
-        "provider_agreement": agreement.verdict if agreement else None,
-        "provider_differences": agreement.differing if agreement else None,
-    }
-    return SleepSession(row, stages, counted.unknown_epochs if counted else 0)
+    )
 
 
 def _moment(text: str | None, within: tuple[datetime, datetime], path: str, notes: Notes) -> datetime | None:

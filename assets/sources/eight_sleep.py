@@ -23,6 +23,7 @@ from assets.sources.source import (
     Stages,
     check_identity,
     check_order,
+    sleep_session,
     with_efficiencies,
 )
 from connectors.answer import Answer
@@ -33,7 +34,7 @@ from schemas.eight_sleep import EIGHT_SLEEP, Interval, StageSummary
 from schemas.eight_sleep.identities import violations
 from schemas.hypnogram_statistics import HypnogramStatistics, hypnogram_statistics
 from schemas.metrics import METRICS
-from schemas.nights import is_iana_zone, local_date, night_of
+from schemas.nights import is_iana_zone
 from schemas.quirks import IMPOSSIBLE_VALUE, LONGEST_S, UNKNOWN_CODE, Notes, whole_seconds
 from schemas.stages import EIGHT_SLEEP_STAGE_CODES, EPOCH_S, FOUR_STAGE, NO_STAGES, UNKNOWN
 
@@ -94,7 +95,7 @@ def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> Sl
     What a tolerant rule had to read is added to the notes of the document; nothing refuses it any more.
     """
     decoded: Decoded[Interval] = recorded.decoded
-    interval, document, notes = decoded.content, decoded.current.document, decoded.notes
+    interval, notes = decoded.content, decoded.notes
     start, end, stages = recorded.start, recorded.end, recorded.stages
     if interval.timezone is not None and not is_iana_zone(interval.timezone):
         notes.add(UNKNOWN_CODE, "$.timezone")
@@ -107,32 +108,16 @@ def with_figures(recorded: RecordedSession, org_id: str, roster_zone: str) -> Sl
     metrics = with_efficiencies(
         {m.name: None if m.name in _OF_ANOTHER_VENDOR else figures.get(m.name) for m in METRICS}
     )
-    onset, final_wake = _sleep_within(interval, (start, end), counted, notes)
-    if metrics["total_sleep_time_s"] == 0:
-        onset = final_wake = None
-    row = {
-        "org_id": org_id,
-        **recorded.ids,
-        "start_time": start,
-        "end_time": end,
-        "sleep_onset": onset,
-        "final_wake": final_wake,
-        "unexpected_end_time": None,
-        "created_timezone": interval.timezone,
-        "timezone": zone,
-        "night_of": night_of(start, zone),
-        "wake_date": local_date(final_wake or end, zone),
-        "peculiarities": [],
-        "missing_data_ratio": None,
-        "has_stages": stages.has_stages,
-        "revision": decoded.current.revision,
-        "content_hash": document.content_hash,
-        "fetched_at": decoded.current.fetched_at,
-        **metrics,
-        "provider_agreement": agreement.verdict if agreement else None,
-        "provider_differences": agreement.differing if agreement else None,
-    }
-    return SleepSession(row, stages, counted.unknown_epochs if counted else 0)
+    return sleep_session(
+        recorded,
+        org_id,
+        zone,
+        metrics,
+        _sleep_within(interval, (start, end), counted, notes),
+        counted,
+        agreement,
+        created_timezone=interval.timezone,
+    )
 
 
 def _end(interval: Interval, start: datetime) -> datetime | None:

@@ -4,7 +4,7 @@ A source is a folder of ``connectors``, a payload schema in ``schemas`` and one 
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 from assets.sources.decoding import Decoded, Refused
 from connectors.answer import Answer
 from connectors.lake.raw import CurrentDocument
-from schemas.nights import utc_date
+from schemas.agreement import Agreement
+from schemas.hypnogram_statistics import HypnogramStatistics
+from schemas.nights import local_date, night_of, utc_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,52 @@ class SleepSource:
     def normalise(self, decoded: Decoded[Any], org_id: str, roster_zone: str) -> SleepSession:
         """The lake's record of a complete session, if it has one. Raises: Refused."""
         return self.figures(self.record(decoded), org_id, roster_zone)
+
+
+def sleep_session(
+    recorded: RecordedSession,
+    org_id: str,
+    zone: str,
+    metrics: dict[str, Any],
+    slept: tuple[datetime | None, datetime | None],
+    counted: HypnogramStatistics | None,
+    agreement: Agreement | None,
+    *,
+    created_timezone: str | None,
+    unexpected_end_time: datetime | None = None,
+    peculiarities: Sequence[str] = (),
+    missing_data_ratio: float | None = None,
+) -> SleepSession:
+    """The row of ``sleep_sessions``; ``slept`` is sleep onset and final wake, of which a night without sleep has none.
+
+    ``zone`` decides the local dates, ``counted`` is what the stages say by themselves, ``agreement`` how the vendor's
+    figures compare with it.
+    """
+    current = recorded.decoded.current
+    onset, final_wake = (None, None) if metrics["total_sleep_time_s"] == 0 else slept
+    row = {
+        "org_id": org_id,
+        **recorded.ids,
+        "start_time": recorded.start,
+        "end_time": recorded.end,
+        "sleep_onset": onset,
+        "final_wake": final_wake,
+        "unexpected_end_time": unexpected_end_time,
+        "created_timezone": created_timezone,
+        "timezone": zone,
+        "night_of": night_of(recorded.start, zone),
+        "wake_date": local_date(final_wake or recorded.end, zone),
+        "peculiarities": list(peculiarities),
+        "missing_data_ratio": missing_data_ratio,
+        "has_stages": recorded.stages.has_stages,
+        "revision": current.revision,
+        "content_hash": current.document.content_hash,
+        "fetched_at": current.fetched_at,
+        **metrics,
+        "provider_agreement": agreement.verdict if agreement else None,
+        "provider_differences": agreement.differing if agreement else None,
+    }
+    return SleepSession(row, recorded.stages, counted.unknown_epochs if counted else 0)
 
 
 def share(part_s: float | None, whole_s: float | None) -> float | None:

@@ -1,7 +1,9 @@
 """Whose nights they are: two in a bed, several accounts, one person with phone and bed, users whom nobody sees."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ import pytest
 from assets.builds import build_partitions
 from assets.lake.sleep_hypnograms import build_sleep_hypnograms
 from assets.lake.sleep_sessions import build_sleep_sessions
+from assets.raw.eight_sleep_vendor import sleepers_of
 from connectors.state.nights import note_answered, note_asked
 from connectors.state.roster import RosterUser
 from schemas.asleep import ASLEEP
 from schemas.documents import SESSION
-from schemas.eight_sleep import EIGHT_SLEEP
+from schemas.eight_sleep import EIGHT_SLEEP, Bed, BedUser
 from schemas.tables import NIGHT_LEDGER, SESSION_HISTORY, SLEEP_HYPNOGRAMS, SLEEP_SESSIONS, SLEEP_STAGE_INTERVALS
 from tests.assets.engine.disk import unawaited_disk
 from tests.assets.homes import follow
@@ -23,6 +26,17 @@ from tests.assets.sources.eight_sleep_documents import interval_document
 from tests.assets.sources.households import PASSWORD, Household, household
 
 Make = Callable[..., Household]
+
+
+@dataclass
+class Answered:
+    """An answer with this content."""
+
+    content: Any
+
+    def result(self) -> Any:
+        """The content."""
+        return self.content
 
 
 @pytest.fixture
@@ -159,3 +173,20 @@ def test_two_users_with_a_session_of_the_same_id_keep_both(make: Make) -> None:
         ]
     assert {row["user_id"] for row in home.rows(SLEEP_STAGE_INTERVALS)} == {"P-0", "P-1"}
     assert home.pictures.warehouse_differences() == []
+
+
+class _BedWithoutItsPartner:
+    """An account whose bed says of one sleeper only that they are away."""
+
+    async def get_me(self) -> Answered:
+        return Answered(BedUser("owner", devices=("bed",)))
+
+    async def get_bed(self, device_id: str) -> Answered:
+        assert device_id == "bed"
+        return Answered(Bed(left_user_id="owner", away_sides={"rightUserId": "partner"}))
+
+
+def test_who_is_away_is_still_seen() -> None:
+    """A sleeper on a journey is no user whom the vendor does not know."""
+    account: Any = _BedWithoutItsPartner()
+    assert set(asyncio.run(sleepers_of(account))) == {"owner", "partner"}
