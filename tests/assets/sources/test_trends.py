@@ -59,6 +59,20 @@ def days(home: Household) -> list[date]:
     return [row["day"] for row in home.rows(BED_NIGHTS)]
 
 
+class Died(Exception):
+    """In the place of a process that is killed."""
+
+
+def die_at(name: str) -> Callable[[str], None]:
+    """A failpoint that is fatal at this place."""
+
+    def failpoint(passed: str) -> None:
+        if passed == name:
+            raise Died
+
+    return failpoint
+
+
 def test_a_night_is_kept_again_only_when_its_scores_change(make: Make) -> None:
     """One score differs: one version more, and it counts."""
     home = make()
@@ -71,6 +85,28 @@ def test_a_night_is_kept_again_only_when_its_scores_change(make: Make) -> None:
     assert home.pull().documents == 1
     assert len(home.kept(TREND)) == before
     assert [c.document.date for c in home.kept(TREND) if c.revision == 2] == [morning(home, one)]
+
+
+def test_scores_of_a_pull_that_died_give_way_to_those_of_before(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raw has others by then, which nobody remembers: what the vendor tells again counts, although it looks known."""
+    home = make()
+    home.run()
+    one = lone(home, 1)
+    (before,) = [row for row in home.rows(BED_NIGHTS) if row["day"] == morning(home, one)]
+    nights = home.world.nights_of(home.sleepers[0].user_id)
+    nights.change_score(one.whole.id, -5)
+    home.clock.advance(minutes=5)
+    with monkeypatch.context() as dying:
+        dying.setattr("assets.raw.committing.failpoint", die_at("pull.raw_durable"))
+        with pytest.raises(Died):
+            home.pull()
+    nights.change_score(one.whole.id, 5)
+    home.clock.advance(minutes=5)
+    home.run()
+    (after,) = [row for row in home.rows(BED_NIGHTS) if row["day"] == morning(home, one)]
+    assert after["score"] == before["score"]
+    (current,) = [c for c in home.kept(TREND) if c.document.date == morning(home, one)]
+    assert current.revision == 3
 
 
 def test_a_night_that_is_not_final_has_a_row_without_scores_until_it_is(make: Make) -> None:
